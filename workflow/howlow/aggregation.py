@@ -1,0 +1,114 @@
+"""All results of a configuration in two tables, after a check that they are its results."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from howlow import files, provenance, specs
+from howlow.config import representations
+from howlow.errors import HowlowError
+from howlow.metrics import MACRO
+from howlow.representation import Representation
+from howlow.store import content_digest
+from howlow.tracks import read as read_tracks
+
+KEYS = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+
+
+class StaleError(HowlowError):
+    """A result on disk is not that of this configuration and code; the message names it."""
+
+
+def runs(config: dict[str, Any], results: Path, code: dict[str, str]) -> pd.DataFrame:
+    """One row for each cell and seed: the macro figures on the test clips.
+
+    Parameters
+    ----------
+    config : complete configuration
+    results : the folder `results`
+    code : digests of the code of the stages `decode`, `mel` and `train`
+
+    Returns
+    -------
+    pd.DataFrame with the columns `KEYS`, seed, roc_auc, pr_auc, best_epoch, train_seconds
+
+    Raises
+    ------
+    StaleError
+        if a store or a training comes from another specification, code or input
+    """
+    rows = []
+    for experiment in config["experiments"]:
+        dataset, model = experiment["dataset"], experiment["model"]
+        tracks = read_tracks(results / dataset / "tracks.parquet").digest()
+        manifests: dict[tuple[int, int], str] = {}
+        for cell in representations(experiment):
+            pair = (cell.sample_rate, cell.n_mels)
+            if pair not in manifests:
+                manifests[pair] = _checked_manifest(config, dataset, *pair, results, code)
+            folder = results / dataset / model / cell.name
+            macro = _macro(folder / "metrics.csv")
+            for seed in config["seeds"]:
+                run = files.read_json(folder / f"seed{seed}" / "run.json")
+                expected = {
+                    "spec": provenance.digest(specs.train(experiment, cell, seed)),
+                    "code": code["train"],
+                    "inputs": {"manifest": manifests[pair], "tracks": tracks},
+                }
+                _check(folder / f"seed{seed}", run, expected)
+                areas = macro.loc[seed, ["roc_auc", "pr_auc"]]
+                rows.append([*_keys(dataset, model, cell), seed, *areas, run["best_epoch"], run["train_seconds"]])
+    return pd.DataFrame(rows, columns=[*KEYS, "seed", "roc_auc", "pr_auc", "best_epoch", "train_seconds"])
+
+
+def summary(config: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each cell: mean and standard deviation (n - 1) over the seeds, and the costs."""
+    groups = runs.groupby(KEYS, sort=False)
+    table = groups.agg(
+        n_seeds=("seed", "size"),
+        roc_auc_mean=("roc_auc", "mean"),
+        roc_auc_std=("roc_auc", "std"),
+        pr_auc_mean=("pr_auc", "mean"),
+        pr_auc_std=("pr_auc", "std"),
+    ).reset_index()
+    costs = pd.concat([_costs(results, experiment) for experiment in config["experiments"]])
+    return table.merge(costs, on=KEYS, how="left", validate="one_to_one")
+
+
+def _checked_manifest(
+    config: dict[str, Any], dataset: str, sample_rate: int, n_mels: int, results: Path, code: dict[str, str]
+) -> str:
+    """The digest of a store's content, once it is sure that the store is this configuration's."""
+    path = results / dataset / "mel" / str(sample_rate) / str(n_mels) / "manifest.json"
+    manifest = files.read_json(path)
+    expected = {
+        "decode": [provenance.digest(specs.decode(config, dataset, sample_rate)), code["decode"]],
+        "mel": [provenance.digest(specs.mel(sample_rate, n_mels)), code["mel"]],
+    }
+    _check(path, manifest["origin"], expected)
+    return content_digest(manifest)
+
+
+def _check(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    for key, value in expected.items():
+        if found.get(key) != value:
+            raise StaleError(
+                f"{path}: its {key} is not that of this configuration and code; it was made by others. Delete it and"
+                " run again"
+            )
+
+
+def _macro(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path)
+    return table[(table["tag"] == MACRO) & (table["split"] == "test")].set_index("seed")
+
+
+def _costs(results: Path, experiment: dict[str, Any]) -> pd.DataFrame:
+    table = pd.read_csv(results / experiment["dataset"] / experiment["model"] / "cost.csv")
+    keys = [_keys(experiment["dataset"], experiment["model"], Representation.parse(name)) for name in table["cell"]]
+    return pd.concat([pd.DataFrame(keys, columns=KEYS), table.drop(columns="cell")], axis=1)
+
+
+def _keys(dataset: str, model: str, cell: Representation) -> list[Any]:
+    return [dataset, model, cell.sample_rate, cell.n_mels, cell.hop_factor, cell.log_type]

@@ -1,0 +1,20 @@
+"""The datasets: one module each, from its own metadata to `howlow.tracks.Tracks`."""
+
+from typing import Any
+
+from howlow.datasets import msd, mtat
+from howlow.tracks import Tracks
+
+_LOADERS = {"demo": mtat.load, "mtat": mtat.load, "msd": msd.load}
+
+
+def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
+    """Read the metadata of the dataset that a specification of `howlow.specs.tracks` describes.
+
+    Returns
+    -------
+    tracks : Tracks
+    left_out : list of (clip_id, reason)
+    """
+    settings = {key: spec[key] for key in ("root", "tags", "exclude", "shards") if key in spec}
+    return _LOADERS[spec["kind"]](**settings)

@@ -1,0 +1,109 @@
+"""The Million Song Dataset, with the split and the 50 Last.fm tags that the field uses.
+
+241,889 previews of 30 s; the audio can't be downloaded any more: users bring their own copy.
+
+Bertin-Mahieux, Ellis, Whitman and Lamere, "The Million Song Dataset", ISMIR 2011; the split and the tag
+vectors are those of Jongpil Lee's music_dataset_split.
+
+Layout: `filtered_list_train.cP` (the first 201,680 train, the others validation), `filtered_list_test.cP`
+and `msd_id_to_tag_vector.cP`, pickles by Python 2; `50tagList.txt`; audio as `A/B/C/TRABC....mp3`.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from howlow.errors import HowlowError
+from howlow.tracks import Tracks
+
+N_TRAIN = 201_680
+
+# All that such pickles hold; NumPy's constructors stand under their names of old and of now.
+_ALLOWED = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+}
+
+
+class PickleError(HowlowError):
+    """A pickle is missing, broken, or holds what the dataset does not need; the message names file and type."""
+
+
+def load(root: Path | str, *, shards: int = 64) -> tuple[Tracks, list[tuple[str, str]]]:
+    """Read the split and the tags of the clips.
+
+    Parameters
+    ----------
+    root : the folder with the pickles and the audio
+    shards : number of shards, of clips in the order of their ids
+
+    Returns
+    -------
+    tracks : Tracks
+    left_out : list of (clip_id, reason), the clips of the split that have no tags
+
+    Raises
+    ------
+    PickleError
+        if a pickle is missing, broken or holds a type that is not allowed
+    """
+    root = Path(root)
+    first = _ids(root / "filtered_list_train.cP")
+    split_of = dict.fromkeys(first[:N_TRAIN], "train") | dict.fromkeys(first[N_TRAIN:], "validation")
+    split_of |= dict.fromkeys(_ids(root / "filtered_list_test.cP"), "test")
+    vectors = unpickle(root / "msd_id_to_tag_vector.cP")
+    tags_path = root / "50tagList.txt"
+    if not tags_path.is_file():
+        raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the vectors")
+    tags = tuple(line.strip() for line in tags_path.read_text(encoding="utf-8").splitlines() if line.strip())
+
+    left_out = [(clip_id, "has no tag vector") for clip_id in split_of if clip_id not in vectors]
+    clip_ids = sorted(clip_id for clip_id in split_of if clip_id in vectors)
+    labels = np.array([np.ravel(vectors[clip_id]) for clip_id in clip_ids], dtype=bool)
+    if labels.shape != (len(clip_ids), len(tags)):
+        raise HowlowError(f"{root}: the tag vectors are not of the {len(tags)} tags of {tags_path.name}")
+    tracks = Tracks(
+        clip_ids=clip_ids,
+        paths=[f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids],
+        splits=[split_of[clip_id] for clip_id in clip_ids],
+        shards=[f"{number * shards // len(clip_ids):02d}" for number in range(len(clip_ids))],
+        tags=tags,
+        labels=labels,
+    )
+    return tracks, left_out
+
+
+def unpickle(path: Path) -> Any:
+    """Load a pickle that Python 2 wrote, with byte strings as text; only arrays and plain types may be in it.
+
+    Raises
+    ------
+    PickleError
+        if it is missing or broken, or names any other type or function
+    """
+    if not path.is_file():
+        raise PickleError(f"{path}: no such file")
+    try:
+        with path.open("rb") as file:
+            return _Unpickler(file, encoding="latin-1").load()
+    except PickleError as error:
+        raise PickleError(f"{path}: {error}") from None
+    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise PickleError(f"{path}: not a pickle that can be read: {error}") from None
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise PickleError(f"holds {module}.{name}, which this dataset does not need; it was not loaded")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _ids(path: Path) -> list[str]:
+    ids = unpickle(path)
+    if not isinstance(ids, list) or not all(isinstance(clip_id, str) and clip_id.isalnum() for clip_id in ids):
+        raise PickleError(f"{path}: not a list of track ids")
+    return ids

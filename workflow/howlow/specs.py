@@ -1,0 +1,100 @@
+"""What each stage of the workflow reads of the configuration: its specification, as plain data.
+
+The rules hand these to their programs, and Snakemake reruns a job when its specification changes.
+Aggregation recomputes them to tell whether a result on disk is that of this configuration.
+"""
+
+from typing import Any
+
+from howlow.config import representations
+from howlow.representation import CLIP_SECONDS, STORE_DTYPE, Representation
+
+Spec = dict[str, Any]
+
+
+def root(config: Spec, dataset: str) -> str:
+    """The folder that holds a dataset's metadata and audio."""
+    return config["datasets"][dataset].get("root", f"results/{dataset}/source")
+
+
+def shards(config: Spec, dataset: str) -> list[str]:
+    """The names of a dataset's shards."""
+    return [f"{number:02d}" for number in range(config["datasets"][dataset]["shards"])]
+
+
+def sample_rates(config: Spec, dataset: str) -> list[int]:
+    """All sample rates at which an experiment uses a dataset, in Hz."""
+    used = [e for e in config["experiments"] if e["dataset"] == dataset]
+    return sorted({cell.sample_rate for experiment in used for cell in representations(experiment)})
+
+
+def demo(config: Spec, dataset: str) -> Spec:
+    """Of the generator of a demo dataset."""
+    settings = config["datasets"][dataset]
+    return {"n_clips": settings["n_clips"], "seed": settings["seed"]}
+
+
+def tracks(config: Spec, dataset: str) -> Spec:
+    """Of reading a dataset's metadata."""
+    return config["datasets"][dataset] | {"dataset": dataset, "root": root(config, dataset)}
+
+
+def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
+    """Of decoding: all that decides which clips there are, but not their tags."""
+    source = {key: value for key, value in tracks(config, dataset).items() if key != "tags"}
+    return {"sample_rate": sample_rate, "seconds": CLIP_SECONDS, "source": source}
+
+
+def mel(sample_rate: int, n_mels: int) -> Spec:
+    """Of the mel-spectrograms of one sample rate and number of bands, at x1."""
+    return {"dtype": STORE_DTYPE, "n_mels": n_mels, "sample_rate": sample_rate}
+
+
+def store(config: Spec, dataset: str) -> Spec:
+    """Of putting the shards of one sample rate and number of bands together."""
+    return {"shards": shards(config, dataset)}
+
+
+def excluded(config: Spec, dataset: str) -> Spec:
+    """Of the list of excluded clips."""
+    return {"sample_rates": sample_rates(config, dataset), "shards": shards(config, dataset)}
+
+
+def train(experiment: Spec, cell: Representation, seed: int) -> Spec:
+    """Of training one cell with one seed."""
+    return {
+        "hop_factor": cell.hop_factor,
+        "log_type": cell.log_type,
+        "model": experiment["model"],
+        "n_mels": cell.n_mels,
+        "options": experiment["options"],
+        "sample_rate": cell.sample_rate,
+        "seed": seed,
+        "training": experiment["training"],
+    }
+
+
+def evaluate(config: Spec) -> Spec:
+    """Of evaluating one cell."""
+    return {"seeds": config["seeds"]}
+
+
+def cost(experiment: Spec) -> Spec:
+    """Of the costs of all cells of an experiment."""
+    return {
+        "cells": [cell.name for cell in representations(experiment)],
+        "dtype": STORE_DTYPE,
+        "model": experiment["model"],
+        "options": experiment["options"],
+        "seconds": CLIP_SECONDS,
+    }
+
+
+def aggregate(config: Spec) -> Spec:
+    """Of collecting and checking all results: everything but what only the figures read."""
+    return {key: config[key] for key in ("datasets", "experiments", "seeds")}
+
+
+def figure1(config: Spec) -> Spec:
+    """Of Figure 1: the experiment that it shows."""
+    return config["figure1"]

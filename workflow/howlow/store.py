@@ -1,0 +1,98 @@
+"""The store of spectrograms: one .npy a shard, the x1 spectrogram in dB, read through memory maps.
+
+A larger hop is every k-th frame, and `log` follows from `db`: neither costs storage.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from howlow import files, mel, provenance
+from howlow.errors import HowlowError
+
+
+class StoreError(HowlowError):
+    """The store does not hold what its manifest says; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The spectrograms of a dataset at one sample rate and number of bands, seen at one representation.
+
+    Attributes
+    ----------
+    clip_ids : list of str, in the order of the indices that `read` takes
+    """
+
+    clip_ids: list[str]
+    _shards: list[np.ndarray]  # each (n_clips, n_mels, n_frames at x1), a memory map
+    _shard_of: np.ndarray  # (n_clips,)
+    _row_of: np.ndarray  # (n_clips,)
+    _hop_factor: int
+    _log_type: str
+
+    @property
+    def n_mels(self) -> int:
+        """Number of mel bands."""
+        return self._shards[0].shape[1]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of a clip at the store's hop."""
+        return -(-self._shards[0].shape[2] // self._hop_factor)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Read some clips, and nothing else, into memory.
+
+        Parameters
+        ----------
+        indices : np.ndarray [shape=(batch,), dtype=int], positions in `clip_ids`, in any order
+
+        Returns
+        -------
+        np.ndarray [shape=(batch, n_mels, n_frames), dtype=float32]
+        """
+        batch = np.empty((len(indices), self.n_mels, self.n_frames), np.float32)
+        for position, index in enumerate(indices):
+            clip = self._shards[self._shard_of[index]][self._row_of[index]]
+            batch[position] = clip[:, :: self._hop_factor]
+        return mel.from_db(batch, self._log_type)
+
+
+def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Store:
+    """Open a store by its manifest, at one hop and log type.
+
+    Raises
+    ------
+    StoreError
+        if a shard is missing or has another shape than the manifest says
+    """
+    manifest = files.read_json(manifest_path)
+    folder = Path(manifest_path).parent
+    clip_ids: list[str] = []
+    shards, shard_of, row_of = [], [], []
+    for shard in manifest["shards"]:
+        if not shard["clip_ids"]:
+            continue
+        path = folder / shard["file"]
+        try:
+            array = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: {error}; run the workflow again to make it anew") from None
+        expected = (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"])
+        if array.shape != expected:
+            raise StoreError(f"{path}: has the shape {array.shape}, its manifest says {expected}")
+        shard_of += [len(shards)] * len(array)
+        row_of += range(len(array))
+        shards.append(array)
+        clip_ids += shard["clip_ids"]
+    if not shards:
+        raise StoreError(f"{manifest_path}: holds no clip")
+    return Store(clip_ids, shards, np.array(shard_of), np.array(row_of), hop_factor, log_type)
+
+
+def content_digest(manifest: dict[str, Any]) -> str:
+    """What a manifest says of the content of its store, as one digest."""
+    return provenance.digest({key: manifest[key] for key in ("n_mels", "n_frames", "dtype", "shards")})

@@ -1,0 +1,70 @@
+"""`tracks.parquet`: the clips of a dataset with split, shard and tags, as everything downstream reads it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from howlow import files
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("clip_id", "path", "split", "shard")
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The clips of a dataset.
+
+    Attributes
+    ----------
+    clip_ids : list of str, each once
+    paths : list of str, relative to the dataset's root
+    splits : list of str, each one of `SPLITS`
+    shards : list of str, such as `03`
+    tags : tuple of str, the names of the tags
+    labels : np.ndarray [shape=(n_clips, n_tags), dtype=bool]
+    """
+
+    clip_ids: list[str]
+    paths: list[str]
+    splits: list[str]
+    shards: list[str]
+    tags: tuple[str, ...]
+    labels: np.ndarray
+
+    def digest(self) -> str:
+        """SHA-256 of all that is in here; it does not depend on how it is stored."""
+        sums = hashlib.sha256()
+        for column in (self.clip_ids, self.paths, self.splits, self.shards, self.tags):
+            sums.update("\n".join(column).encode() + b"\0")
+        sums.update(np.packbits(self.labels).tobytes())
+        return sums.hexdigest()
+
+    def write(self, path: Path | str, dataset: str) -> None:
+        """Write as Parquet; the schema's metadata has the dataset, the tags in order and the digest."""
+        columns = [pa.array(column) for column in (self.clip_ids, self.paths, self.splits, self.shards)]
+        columns += [pa.array(column) for column in self.labels.T]
+        metadata = {"dataset": dataset, "tags": "\n".join(self.tags), "digest": self.digest()}
+        schema = pa.schema(
+            [*(pa.field(name, pa.string()) for name in COLUMNS), *(pa.field(tag, pa.bool_()) for tag in self.tags)],
+            metadata=metadata,
+        )
+        with files.whole(path) as beside:
+            pq.write_table(pa.Table.from_arrays(columns, schema=schema), beside)
+
+
+def read(path: Path | str) -> Tracks:
+    """Read what `Tracks.write` wrote."""
+    table = pq.read_table(path)
+    tags = tuple(table.schema.metadata[b"tags"].decode().split("\n"))
+    clip_ids, paths, splits, shards = (table[name].to_pylist() for name in COLUMNS)
+    labels = np.column_stack([table[tag].to_numpy() for tag in tags])
+    return Tracks(clip_ids, paths, splits, shards, tags, labels)
+
+
+def read_tags(path: Path | str) -> tuple[str, ...]:
+    """Only the tags of a `tracks.parquet`, in order."""
+    return tuple(pq.read_schema(path).metadata[b"tags"].decode().split("\n"))

@@ -1,0 +1,82 @@
+# What the rules share: the checked configuration, names, and the two parameters of every rule.
+import os
+import sys
+from pathlib import Path
+
+WORKFLOW = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(WORKFLOW))
+
+from howlow import config as configuration
+from howlow import provenance, specs
+from howlow.errors import HowlowError
+from howlow.representation import Representation
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = WORKFLOW / "scripts"
+ENVIRONMENT = "../../envs/howlow.yaml"
+
+# Programs run under the interpreter of Snakemake, also where its environment is not active.
+os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
+
+try:
+    configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
+except HowlowError as error:
+    raise WorkflowError(str(error))
+
+EXPERIMENTS = {(e["dataset"], e["model"]): e for e in config["experiments"]}
+DATASETS = list(dict.fromkeys(dataset for dataset, _ in EXPERIMENTS))
+CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items()}
+
+METADATA = {
+    "demo": ["annotations_final.csv"],
+    "mtat": ["annotations_final.csv"],
+    "msd": ["filtered_list_train.cP", "filtered_list_test.cP", "msd_id_to_tag_vector.cP", "50tagList.txt"],
+}
+
+
+wildcard_constraints:
+    dataset="[a-z][a-z0-9_-]*",
+    model="vgg|musicnn",
+    sample_rate=r"\d+",
+    n_mels=r"\d+",
+    shard=r"\d+",
+    seed=r"\d+",
+    cell=r"[^/]+_mel\d+_x\d+_(db|log)",
+
+
+def program(name, arguments):
+    """The shell command of a rule: its program, the two parameters that all programs have, its arguments."""
+    return f"python {SCRIPTS / name}.py --spec {{params.spec:q}} --code {{params.code}} {arguments} > {{log}} 2>&1"
+
+
+def code(name):
+    """The parameter that stands for all code that a program runs."""
+    return provenance.code_digest(SCRIPTS / f"{name}.py")
+
+
+def spec(of, *arguments):
+    """The parameter that stands for all that a stage reads of the configuration."""
+    return provenance.canonical(of(*arguments))
+
+
+def experiment(wildcards):
+    return EXPERIMENTS[wildcards.dataset, wildcards.model]
+
+
+def metadata(wildcards):
+    """The files that `tracks` reads: a demo's are made by a rule; of a user's, the program reports what is missing."""
+    root = Path(specs.root(config, wildcards.dataset))
+    kind = config["datasets"][wildcards.dataset]["kind"]
+    names = METADATA[kind]
+    return [root / name for name in names if kind == "demo" or (root / name).exists()]
+
+
+def manifest(wildcards):
+    """The store that a cell reads: its hop and log type cost no storage of their own."""
+    cell = Representation.parse(wildcards.cell)
+    return f"results/{wildcards.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
+
+
+def cell_files(name):
+    """A file of that name of every cell of every experiment."""
+    return [f"results/{d}/{m}/{cell.name}/{name}" for (d, m), cells in CELLS.items() for cell in cells]

@@ -1,0 +1,82 @@
+# From a dataset's own files to tracks.parquet and to audio shards.
+
+
+rule demo:
+    output:
+        annotations="results/{dataset}/source/annotations_final.csv",
+        clip_info="results/{dataset}/source/clip_info_final.csv",
+        audio=directory("results/{dataset}/source/mp3"),
+    log:
+        "logs/{dataset}/demo.log",
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        spec=lambda w: spec(specs.demo, config, w.dataset),
+        code=code("demo"),
+    shell:
+        program("demo", "--root results/{wildcards.dataset}/source --threads {threads}")
+
+
+rule tracks:
+    input:
+        metadata,
+    output:
+        tracks="results/{dataset}/tracks.parquet",
+        left_out="results/{dataset}/left_out.csv",
+    log:
+        "logs/{dataset}/tracks.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda w: spec(specs.tracks, config, w.dataset),
+        code=code("tracks"),
+    shell:
+        program("tracks", "--tracks {output.tracks} --left-out {output.left_out}")
+
+
+rule decode:
+    input:
+        # Other tags do not change the audio; `store` checks that the clips are the same.
+        tracks=ancient("results/{dataset}/tracks.parquet"),
+    output:
+        audio=temp("results/{dataset}/audio/{sample_rate}/{shard}.npy"),
+        clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
+    log:
+        "logs/{dataset}/decode/{sample_rate}/{shard}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda w: spec(specs.decode, config, w.dataset, int(w.sample_rate)),
+        code=code("decode"),
+    shell:
+        program(
+            "decode",
+            "--tracks {input.tracks} --shard {wildcards.shard} --audio {output.audio} --clips {output.clips}"
+            " --threads {threads}",
+        )
+
+
+rule excluded:
+    input:
+        left_out="results/{dataset}/left_out.csv",
+        clips=lambda w: expand(
+            "results/{dataset}/clips/{sample_rate}/{shard}.json",
+            dataset=w.dataset,
+            sample_rate=specs.sample_rates(config, w.dataset),
+            shard=specs.shards(config, w.dataset),
+        ),
+    output:
+        "results/{dataset}/excluded.csv",
+    log:
+        "logs/{dataset}/excluded.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda w: spec(specs.excluded, config, w.dataset),
+        code=code("excluded"),
+    shell:
+        program(
+            "excluded",
+            "--left-out {input.left_out} --clips results/{wildcards.dataset}/clips --excluded {output}",
+        )

@@ -1,0 +1,26 @@
+# One job a cell and seed.
+
+
+rule train:
+    input:
+        tracks="results/{dataset}/tracks.parquet",
+        manifest=manifest,
+    output:
+        model="results/{dataset}/{model}/{cell}/seed{seed}/model.pt",
+        history="results/{dataset}/{model}/{cell}/seed{seed}/history.csv",
+        scores="results/{dataset}/{model}/{cell}/seed{seed}/scores.parquet",
+        run="results/{dataset}/{model}/{cell}/seed{seed}/run.json",
+    log:
+        "logs/{dataset}/{model}/{cell}/seed{seed}.log",
+    conda:
+        ENVIRONMENT
+    threads: lambda w: experiment(w)["training"]["threads"]
+    params:
+        spec=lambda w: spec(specs.train, experiment(w), Representation.parse(w.cell), int(w.seed)),
+        code=code("train"),
+    shell:
+        program(
+            "train",
+            "--tracks {input.tracks} --manifest {input.manifest}"
+            " --folder results/{wildcards.dataset}/{wildcards.model}/{wildcards.cell}/seed{wildcards.seed}",
+        )

@@ -1,0 +1,24 @@
+"""All cells in two tables: runs.csv, a row a cell and seed, and summary.csv, a row a cell."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from howlow import aggregation, files, program, provenance
+
+
+def main(args: Namespace) -> None:
+    code = {stage: provenance.code_digest(Path(__file__).with_name(f"{stage}.py")) for stage in ("decode", "mel", "train")}
+    runs = aggregation.runs(args.spec, args.results, code)
+    summary = aggregation.summary(args.spec, args.results, runs)
+    for path, table in ((args.runs, runs), (args.summary, summary)):
+        with files.whole(path) as beside:
+            table.to_csv(beside, index=False)
+    print(f"{len(runs)} runs of {len(summary)} cells")
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="folder with all results")
+    options.add_argument("--runs", type=Path, required=True, help="CSV file to write")
+    options.add_argument("--summary", type=Path, required=True, help="CSV file to write")
+    program.run(main, options)

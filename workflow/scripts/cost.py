@@ -1,0 +1,42 @@
+"""What the cells of one model on one dataset cost, computed and not measured."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+
+from howlow import cost, files, mel, models, program
+from howlow.audio import n_samples
+from howlow.representation import Representation
+from howlow.tracks import read_tags
+
+HEADER = ["cell", "gmac", "parameters", "bytes_per_clip"]
+
+
+def main(args: Namespace) -> None:
+    spec = args.spec
+    n_tags = len(read_tags(args.tracks))
+    rows = []
+    for name in program.progress(spec["cells"], "cost"):
+        cell = Representation.parse(name)
+        with torch.device("meta"):
+            model = models.build(
+                spec["model"],
+                sample_rate=cell.sample_rate,
+                n_mels=cell.n_mels,
+                hop_factor=cell.hop_factor,
+                n_tags=n_tags,
+                **spec["options"],
+            )
+        n_frames = mel.n_frames(n_samples(cell.sample_rate, spec["seconds"]), cell.hop_factor)
+        gmac = cost.macs(model, cell.n_mels, n_frames) / 1e9
+        n_bytes = cost.bytes_per_clip(cell.n_mels, n_frames, spec["dtype"])
+        rows.append([name, gmac, cost.parameters(model), n_bytes])
+    files.write_csv(args.cost, HEADER, rows)
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
+    options.add_argument("--cost", type=Path, required=True, help="CSV file to write, a row a cell")
+    program.run(main, options)

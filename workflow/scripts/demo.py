@@ -1,0 +1,18 @@
+"""Generate a demo dataset: music-like clips with tags, in MagnaTagATune's layout."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from howlow import demo, program
+
+
+def main(args: Namespace) -> None:
+    demo.generate(args.root, workers=args.threads, **args.spec)
+    print(f"{args.spec['n_clips']} clips in {args.root}")
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--root", type=Path, required=True, help="folder to write to")
+    options.add_argument("--threads", type=int, default=1, help="processes that render clips")
+    program.run(main, options)

@@ -1,0 +1,53 @@
+"""ROC AUC and PR AUC of one cell: of every seed, split and tag, and their means over the tags."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from howlow import files, metrics, program
+from howlow import tracks as tracks_module
+from howlow.tracks import Tracks
+
+HEADER = ["seed", "split", "tag", "roc_auc", "pr_auc", "n_positive", "n_clips"]
+
+
+def main(args: Namespace) -> None:
+    tracks = tracks_module.read(args.tracks)
+    rows: list[list[object]] = []
+    for seed in args.spec["seeds"]:
+        rows += _rows(seed, args.folder / f"seed{seed}" / "scores.parquet", tracks)
+    files.write_csv(args.folder / "metrics.csv", HEADER, rows)
+
+
+def _rows(seed: int, path: Path, tracks: Tracks) -> list[list[object]]:
+    scores = pq.read_table(path)
+    row_of = {clip_id: row for row, clip_id in enumerate(tracks.clip_ids)}
+    truth = tracks.labels[[row_of[clip_id] for clip_id in scores["clip_id"].to_pylist()]]
+    values = np.column_stack([scores[tag].to_numpy() for tag in tracks.tags])
+    split_of = np.array(scores["split"].to_pylist())
+    rows: list[list[object]] = []
+    for split in ("validation", "test"):
+        chosen = split_of == split
+        by_tag = metrics.per_tag(tracks.tags, truth[chosen], values[chosen])
+        roc_auc, pr_auc = metrics.macro(by_tag)
+        n_clips = int(chosen.sum())
+        rows.append([seed, split, metrics.MACRO, _text(roc_auc), _text(pr_auc), "", n_clips])
+        rows += [[seed, split, t.tag, _text(t.roc_auc), _text(t.pr_auc), t.n_positive, n_clips] for t in by_tag]
+        for missing in (t for t in by_tag if np.isnan(t.roc_auc)):
+            print(f"seed {seed}, {split}: {missing.tag!r} has {missing.n_positive} positive clips of {n_clips}: left out")
+        print(f"seed {seed}, {split}: ROC AUC {roc_auc:.4f}, PR AUC {pr_auc:.4f}")
+    return rows
+
+
+def _text(value: float) -> str:
+    """Empty where undefined: CSV has no NaN."""
+    return "" if np.isnan(value) else repr(value)
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
+    options.add_argument("--folder", type=Path, required=True, help="folder of the cell")
+    program.run(main, options)

@@ -1,0 +1,30 @@
+"""All clips of a dataset that take no part, with stage and reason."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from howlow import files, program
+from howlow.errors import HowlowError
+
+
+def main(args: Namespace) -> None:
+    rows = [tuple(row.values()) for row in files.read_csv(args.left_out)]
+    for name in args.spec["shards"]:
+        per_rate = {
+            rate: files.read_json(args.clips / str(rate) / f"{name}.json")["excluded"]
+            for rate in args.spec["sample_rates"]
+        }
+        first, *others = per_rate.values()
+        if any(other != first for other in others):
+            raise HowlowError(f"{args.clips}: shard {name} left out other clips at one sample rate than at another")
+        rows += [(clip_id, "decode", reason) for clip_id, reason in first]
+    files.write_csv(args.excluded, ["clip_id", "stage", "reason"], rows)
+    print(f"{len(rows)} clips excluded")
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--left-out", type=Path, required=True, help="CSV file of what the metadata left out")
+    options.add_argument("--clips", type=Path, required=True, help="folder of the records of decoding, by sample rate")
+    options.add_argument("--excluded", type=Path, required=True, help="CSV file to write")
+    program.run(main, options)

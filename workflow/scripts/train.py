@@ -1,0 +1,96 @@
+"""Train one cell with one seed, and score the validation and test clips."""
+
+from argparse import Namespace
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from howlow import files, models, program, provenance, training
+from howlow import tracks as tracks_module
+from howlow.store import Store, content_digest, open_store
+
+
+def main(args: Namespace) -> None:
+    spec, protocol = args.spec, dict(args.spec["training"])
+    tracks = tracks_module.read(args.tracks)
+    store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
+    training.prepare(protocol.pop("threads"))
+    torch.manual_seed(spec["seed"])
+    model = models.build(
+        spec["model"],
+        sample_rate=spec["sample_rate"],
+        n_mels=spec["n_mels"],
+        hop_factor=spec["hop_factor"],
+        n_tags=len(tracks.tags),
+        **spec["options"],
+    )
+    run = {
+        "spec": provenance.digest(spec),
+        "code": args.code,
+        "seed": spec["seed"],
+        "inputs": {"manifest": content_digest(files.read_json(args.manifest)), "tracks": tracks.digest()},
+        "versions": provenance.versions("torch", "numpy"),
+        "commit": provenance.commit(),
+    }
+    clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
+    checkpoint = args.folder / "checkpoint.pt"
+    history, kept_epoch = training.train(
+        model,
+        store,
+        clips["train"],
+        clips["validation"],
+        seed=spec["seed"],
+        checkpoint=checkpoint,
+        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs")}),
+        **protocol,
+    )
+    run |= {"best_epoch": kept_epoch, "train_seconds": sum(epoch.seconds for epoch in history)}
+
+    header = [field.name for field in fields(training.Epoch)]
+    files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
+    _write_scores(args.folder / "scores.parquet", model, store, clips, tracks.tags)
+    with files.whole(args.folder / "model.pt") as beside:
+        torch.save({"spec": spec, "tags": list(tracks.tags), "weights": model.state_dict()}, beside)
+    files.write_json(args.folder / "run.json", run)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.Clips:
+    """The clips of a split that are in the store, in the order of the tracks."""
+    position = {clip_id: index for index, clip_id in enumerate(store.clip_ids)}
+    rows = [
+        row
+        for row, (clip_id, of) in enumerate(zip(tracks.clip_ids, tracks.splits, strict=True))
+        if of == split and clip_id in position
+    ]
+    indices = np.array([position[tracks.clip_ids[row]] for row in rows], dtype=int)
+    return training.Clips(indices, tracks.labels[rows])
+
+
+def _write_scores(
+    path: Path, model: torch.nn.Module, store: Store, clips: dict[str, training.Clips], tags: tuple[str, ...]
+) -> None:
+    columns: dict[str, Any] = {"clip_id": [], "split": []}
+    scores = []
+    for split in ("validation", "test"):
+        indices = clips[split].indices
+        columns["clip_id"] += [store.clip_ids[index] for index in indices]
+        columns["split"] += [split] * len(indices)
+        if len(indices):
+            scores.append(training.score(model, store, indices))
+    columns |= dict(zip(tags, np.concatenate(scores).T, strict=True))
+    with files.whole(path) as beside:
+        pq.write_table(pa.table(columns), beside)
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
+    options.add_argument("--manifest", type=Path, required=True, help="manifest of the store")
+    options.add_argument("--folder", type=Path, required=True, help="folder to write to")
+    program.run(main, options)
