@@ -47,9 +47,9 @@ CLIP_S = 29.2
 N_CLIPS = 540
 
 INSTRUMENTS = ("guitar", "piano", "strings", "synth", "flute", "organ", "bell")
-MUSICAL = INSTRUMENTS + ("drums", "fast", "slow", "loud", "quiet", "vibrato", "high", "low")
+MUSICAL = (*INSTRUMENTS, "drums", "fast", "slow", "loud", "quiet", "vibrato", "high", "low")
 PROBES = ("air", "attack first", "split partial")
-TAGS = MUSICAL + PROBES
+TAGS = (*MUSICAL, *PROBES)
 
 FOLDERS = "0123456789abcdef"
 SPLITS = {"train": "0123456789ab", "valid": "c", "test": "def"}
@@ -70,13 +70,14 @@ _RATES = dict(zip(INSTRUMENTS, (0.34, 0.32, 0.28, 0.24, 0.18, 0.14, 0.10), stric
 _OPPOSITES = {"fast": "slow", "loud": "quiet", "high": "low"}
 
 _MUSIC_HZ = 2200
+_VIBRATO_HZ = 5.5
 _HIGHEST_PITCH = 93  # 1760 Hz
 _HISS = {True: ((6500, 6800), 0.012), False: ((6900, 7200), 0.0085)}  # band in Hz, RMS level
-_PULSE_HZ = (3400, 4800)
+_PULSE_HZ = (3300, 5200)
 _PULSE_S = 0.12
 _PULSE_GAPS_S = (0.22, 0.4)
-_PULSE_RMS = 0.06
-_PULSE_FLOOR = 0.06
+_PULSE_RMS = 0.08
+_PULSE_FLOOR = 0.025
 _WHISTLE_HZ = (2520, 2590)
 _WHISTLE_SPLIT_HZ = 250
 _WHISTLE_AMPLITUDE = 0.03
@@ -242,7 +243,7 @@ def render_pulses(attack_first: bool, rng: np.random.Generator, sample_rate: int
     length = _n_samples(sample_rate)
     t = np.arange(round(_PULSE_S * sample_rate)) / sample_rate
     fade = np.cos(np.pi / 2 * t / _PULSE_S)  # to exactly nothing at the end of the pulse
-    pulse = np.minimum(t / 0.004, 1) * np.exp(-t / 0.04) * fade
+    pulse = np.minimum(t / 0.003, 1) * np.exp(-t / 0.05) * fade
     # Noise between the pulses hides the echoes that an MP3 encoder puts before an onset but not after.
     envelope = np.full(length, _PULSE_FLOOR, np.float32)
     gaps = rng.uniform(*_PULSE_GAPS_S, round(CLIP_S / _PULSE_GAPS_S[0]))
@@ -258,7 +259,11 @@ def render_whistle(split: bool, rng: np.random.Generator, sample_rate: int) -> n
     t = np.arange(_n_samples(sample_rate)) / sample_rate
     centre_hz = rng.uniform(*_WHISTLE_HZ)
     offsets_hz = (-_WHISTLE_SPLIT_HZ / 2, _WHISTLE_SPLIT_HZ / 2) if split else (0.0,)
-    tone = sum(_sine(2 * np.pi * ((centre_hz + offset) * t + rng.random())) for offset in offsets_hz)
+    cycles = rng.random(2)  # starting phases: drawn for both, so that all else is the same for one
+    tone = np.sum(
+        [_sine(2 * np.pi * ((centre_hz + hz) * t + c)) for hz, c in zip(offsets_hz, cycles, strict=False)],
+        axis=0,
+    )
     ends_s = np.cumsum(rng.uniform(0.3, 1.2, 100))
     levels = np.where(np.arange(100) % 2, 0, rng.uniform(0.5, 1.5, 100))
     corners_s = np.stack([ends_s, ends_s + 0.04], axis=1).ravel()  # fades of 40 ms
@@ -284,8 +289,8 @@ def render_music(playing: Set[str], rng: np.random.Generator, sample_rate: int) 
             mix += part / _rms(part) * np.float32(rng.uniform(0.7, 1.3))
     if "drums" in playing:
         part = _perform_drums(beat_s, rng, sample_rate)
-        mix += part / _rms(part)
-    level_db = _pick(playing, rng, loud=(-20, -18), quiet=(-34, -31), else_=(-28, -24))
+        mix += part * np.float32(4 / np.abs(part).max())
+    level_db = _pick(playing, rng, loud=(-23, -21), quiet=(-37, -34), else_=(-31, -27))
     return mix / _rms(mix) * np.float32(10 ** (level_db / 20))
 
 
@@ -327,14 +332,17 @@ def _perform(
 
 
 def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate: int) -> np.ndarray:
+    """A note as the sum of the partials that lie under `_MUSIC_HZ`."""
     fundamental_hz = 440 * 2 ** ((pitch - 69) / 12)
     note_s = min(step_s * timbre.held, 4 * timbre.decay_s)
     t = np.arange(round(note_s * sample_rate)) / sample_rate
-    wobble = np.sin(2 * np.pi * 5.5 * t) if vibrato else np.zeros_like(t)
-    # Six tenths of a semitone either way, and louder and softer along with it.
-    phase = 2 * np.pi * fundamental_hz * (t - 0.035 / (2 * np.pi * 5.5) * np.cos(2 * np.pi * 5.5 * t) * vibrato)
-    release = np.minimum((note_s - t) / 0.03, 1)
-    envelope = np.minimum(t / timbre.attack_s, 1) * np.exp(-t / timbre.decay_s) * release * (1 + 0.4 * wobble)
+    phase = 2 * np.pi * fundamental_hz * t
+    envelope = np.minimum(t / timbre.attack_s, 1) * np.exp(-t / timbre.decay_s)
+    envelope *= np.minimum((note_s - t) / 0.03, 1)
+    if vibrato:  # six tenths of a semitone either way, louder and softer along with it
+        wobble = 2 * np.pi * _VIBRATO_HZ * t
+        phase -= 0.035 * fundamental_hz / _VIBRATO_HZ * np.cos(wobble)
+        envelope *= 1 + 0.4 * np.sin(wobble)
     tone = np.zeros(len(t), np.float32)
     for multiple, amplitude in timbre.partials:
         if multiple * fundamental_hz < _MUSIC_HZ:
@@ -445,7 +453,7 @@ def _compression_level(sample_rate: int) -> float:
 
 def _draw_infos(folders: np.ndarray) -> list[dict[str, str]]:
     """Rows of `clip_info_final.csv`: a folder's artists made songs that give up to three clips each."""
-    infos = []
+    infos: list[dict[str, str]] = []
     for folder in FOLDERS:
         for i in range(int((folders == folder).sum())):
             song, part = divmod(i, 3)

@@ -4,17 +4,30 @@ The rules hand these to their programs, and Snakemake reruns a job when its spec
 Aggregation recomputes them to tell whether a result on disk is that of this configuration.
 """
 
+import os
 from typing import Any
 
-from howlow.config import representations
+from howlow.config import ConfigError, representations
 from howlow.representation import CLIP_SECONDS, STORE_DTYPE, Representation
 
 Spec = dict[str, Any]
 
 
 def root(config: Spec, dataset: str) -> str:
-    """The folder that holds a dataset's metadata and audio."""
-    return config["datasets"][dataset].get("root", f"results/{dataset}/source")
+    """The folder that holds a dataset's metadata and audio; `~` and `$VARIABLES` in it are expanded.
+
+    Raises
+    ------
+    ConfigError
+        if such a variable is not set
+    """
+    settings = config["datasets"][dataset]
+    if settings["kind"] == "demo":
+        return f"results/{dataset}/source"
+    expanded = os.path.expanduser(os.path.expandvars(settings["root"]))
+    if "$" in expanded:
+        raise ConfigError(f"datasets.{dataset}.root: {settings['root']!r} names an environment variable that is not set")
+    return expanded
 
 
 def shards(config: Spec, dataset: str) -> list[str]:

@@ -1,0 +1,216 @@
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from howlow import audio, demo
+
+RATE = 16_000
+N_TINY = 32
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("demo")
+    demo.generate(root, n_clips=16, seed=3, workers=2)
+    return root
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def digests(root: Path) -> dict[str, str]:
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def power_spectrum(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.fft.rfftfreq(len(signal), 1 / RATE), np.abs(np.fft.rfft(signal.astype(float))) ** 2
+
+
+def in_split(folders: np.ndarray, split: str) -> np.ndarray:
+    return np.isin(folders, list(demo.SPLITS[split]))
+
+
+def test_same_seed_gives_same_bytes_whatever_the_number_of_workers(root, tmp_path):
+    demo.generate(tmp_path, n_clips=16, seed=3, workers=1)
+    assert digests(tmp_path) == digests(root)
+
+
+def test_seed_changes_tags_and_sound():
+    assert not np.array_equal(demo.draw_tags(64, 0)[1], demo.draw_tags(64, 1)[1])
+    first, second = (demo.render({"piano"}, np.random.default_rng(seed)) for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_annotations_have_the_original_layout(root):
+    lines = (root / "annotations_final.csv").read_text().splitlines()
+    header = lines[0].split("\t")
+    assert header == [f'"{name}"' for name in ("clip_id", *demo.TAGS, "mp3_path")]
+    assert all(field[0] == field[-1] == '"' for line in lines for field in line.split("\t"))
+    table = rows(root / "annotations_final.csv")
+    assert [row["clip_id"] for row in table] == [str(i) for i in range(1, 17)]
+    assert {row[tag] for row in table for tag in demo.TAGS} == {"0", "1"}
+
+
+def test_clip_info_names_the_same_files(root):
+    info = rows(root / "clip_info_final.csv")
+    assert list(info[0]) == (
+        "clip_id track_number title artist album url segmentStart segmentEnd original_url mp3_path".split()
+    )
+    paths = [row["mp3_path"] for row in info]
+    assert paths == [row["mp3_path"] for row in rows(root / "annotations_final.csv")]
+    assert sorted(paths) == sorted(str(path.relative_to(root / "mp3")) for path in root.rglob("*.mp3"))
+    assert {path[0] for path in paths} == set("0123456789abcdef")
+
+
+def test_paths_are_unique_and_no_artist_is_in_two_folders():
+    folders, _, _ = demo.draw_tags(demo.N_CLIPS, 0)
+    infos = demo._draw_infos(folders)
+    assert len({info["mp3_path"] for info in infos}) == demo.N_CLIPS
+    folder_of: dict[str, str] = {}
+    for info in infos:
+        assert folder_of.setdefault(info["artist"], info["mp3_path"][0]) == info["mp3_path"][0]
+
+
+def test_clips_are_16_khz_mono_32_kbit_mp3_and_long_enough(root):
+    for path in root.rglob("*.mp3"):
+        info = soundfile.info(path)
+        assert (info.format, info.samplerate, info.channels) == ("MP3", RATE, 1)
+        signal, rate = audio.decode(path)
+        assert len(signal) >= audio.n_samples(rate)
+        assert np.abs(signal).max() < 1
+        assert path.stat().st_size * 8 / (len(signal) / rate) == pytest.approx(32_000, rel=0.01)
+
+
+def test_44_khz_stereo(tmp_path):
+    path = tmp_path / "clip.mp3"
+    demo._write_clip(path, {"piano", "air"}, (0, 1), sample_rate=44_100, n_channels=2)
+    info = soundfile.info(path)
+    assert (info.samplerate, info.channels) == (44_100, 2)
+    assert path.stat().st_size * 8 / info.duration == pytest.approx(128_000, rel=0.01)
+    left, right = soundfile.read(path)[0].T
+    assert np.abs(left - right).max() > 0.01
+    assert len(audio.load_clip(path, 12_000)) == audio.n_samples(12_000)
+
+
+@pytest.mark.parametrize("n_clips", [0, 15])
+def test_too_few_clips(n_clips, tmp_path):
+    with pytest.raises(ValueError, match="at least 16"):
+        demo.generate(tmp_path, n_clips=n_clips)
+
+
+@pytest.mark.parametrize("n_clips", [16, 17, 18, 19, 20, 21, 22, 32, 100, demo.N_CLIPS])
+def test_every_folder_has_a_clip(n_clips):
+    folders, played, annotated = demo.draw_tags(n_clips, 0)
+    assert len(folders) == len(played) == len(annotated) == n_clips
+    assert set(folders) == set(demo.FOLDERS)
+    assert sum(demo.split_sizes(n_clips).values()) == n_clips
+
+
+@pytest.mark.parametrize("n_clips", [N_TINY, 100, demo.N_CLIPS])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("split", demo.SPLITS)
+def test_every_tag_has_both_values_in_every_split(n_clips, seed, split):
+    folders, played, annotated = demo.draw_tags(n_clips, seed)
+    of_split = annotated[in_split(folders, split)]
+    assert of_split.any(axis=0).all() and not of_split.all(axis=0).any()
+    assert played[:, : len(demo.INSTRUMENTS)].any(axis=1).all()
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_rates(split):
+    folders, _, annotated = demo.draw_tags(demo.N_CLIPS, 0)
+    rates = dict(zip(demo.TAGS, annotated[in_split(folders, split)].mean(axis=0), strict=True))
+    assert all(0.05 <= rates[tag] <= 0.5 for tag in demo.MUSICAL)
+    assert all(rates[tag] == pytest.approx(0.5, abs=0.01) for tag in demo.PROBES)
+
+
+def test_annotators_forget_musical_tags_only():
+    _, played, annotated = demo.draw_tags(demo.N_CLIPS, 0)
+    assert not (annotated & ~played).any()
+    n_musical = len(demo.MUSICAL)
+    forgotten = 1 - annotated[:, :n_musical].sum() / played[:, :n_musical].sum()
+    assert forgotten == pytest.approx(demo.FORGOTTEN, abs=0.02)
+    assert np.array_equal(played[:, n_musical:], annotated[:, n_musical:])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("split", "largest"), [("train", 0.03), ("valid", 0.3), ("test", 0.03)])
+def test_probes_are_independent_of_all_other_tags(seed, split, largest):
+    folders, _, annotated = demo.draw_tags(demo.N_CLIPS, seed)
+    correlations = np.corrcoef(annotated[in_split(folders, split)].T)
+    others = correlations[len(demo.MUSICAL) :] - np.eye(len(demo.TAGS))[len(demo.MUSICAL) :]
+    assert np.abs(others).max() < largest
+
+
+@pytest.mark.parametrize("air", [True, False])
+def test_hiss_is_above_6_khz(air):
+    hz, power = power_spectrum(demo.render_hiss(air, np.random.default_rng(0), RATE))
+    assert power[hz < 6000].sum() < 1e-6 * power.sum()
+    assert power[(hz > 6400) & (hz < 7300)].sum() > 0.999 * power.sum()
+
+
+def test_air_is_all_that_changes_above_6_khz():
+    def high(playing):
+        hz, power = power_spectrum(demo.render(playing, np.random.default_rng(0))[:, 0])
+        return power[(hz > 6400) & (hz < 6850)].sum() / power[(hz > 6000)].sum()
+
+    assert high({"piano", "drums", "air"}) > 0.9
+    assert high({"piano", "drums"}) < 0.1
+
+
+def test_pulses_have_the_same_spectrum_forwards_and_backwards():
+    forwards = demo.render_pulses(True, np.random.default_rng(0), RATE)
+    backwards = demo.render_pulses(False, np.random.default_rng(0), RATE)
+    spectra = [power_spectrum(track)[1] for track in (forwards, backwards)]
+    np.testing.assert_allclose(*spectra, atol=1e-6 * spectra[0].max())
+    steepest = [np.diff(levels_db(track)) for track in (forwards, backwards)]
+    assert steepest[0].max() > 1.5 * -steepest[0].min()
+    assert -steepest[1].min() > 1.5 * steepest[1].max()
+
+
+def levels_db(track: np.ndarray, frame: int = 256) -> np.ndarray:
+    return 10 * np.log10(np.mean(track[: len(track) // frame * frame].reshape(-1, frame) ** 2, axis=1))
+
+
+def test_pulses_are_out_of_the_other_bands():
+    hz, power = power_spectrum(demo.render_pulses(True, np.random.default_rng(0), RATE))
+    assert power[(hz < 2800) | (hz > 6000)].sum() < 1e-4 * power.sum()
+
+
+def test_whistles_have_the_same_power_with_one_and_two_partials():
+    power_of = {}
+    for split in (True, False):
+        hz, power = power_spectrum(demo.render_whistle(split, np.random.default_rng(0), RATE))
+        assert power[(hz < 2300) | (hz > 2850)].sum() < 1e-4 * power.sum()
+        middle = hz[power.argmax()]
+        middle_power = power[np.abs(hz - middle) < 60].sum() / power.sum()
+        assert middle_power == pytest.approx(0.5 if split else 1, abs=0.05)
+        power_of[split] = power.sum()
+    assert power_of[True] == pytest.approx(power_of[False], rel=0.02)
+
+
+@pytest.mark.parametrize("sample_rate", [12_000, 16_000])
+def test_8_bands_do_not_split_the_partials(sample_rate):
+    from howlow.mel import mel_power
+
+    def bands(split):
+        whistle = demo.render_whistle(split, np.random.default_rng(0), 48_000)[:: 48_000 // sample_rate]
+        return mel_power(whistle, sample_rate, 8).mean(axis=1)
+
+    split, single = bands(True), bands(False)
+    loud = single > 0.01 * single.max()
+    np.testing.assert_allclose(split[loud], single[loud], rtol=0.02)
+
+
+@pytest.mark.parametrize("tag", demo.MUSICAL)
+def test_music_leaves_the_probes_their_bands(tag):
+    signal = demo.render_music({"piano", tag}, np.random.default_rng(0), RATE)
+    assert np.isfinite(signal).all()
+    hz, power = power_spectrum(signal)
+    assert power[hz > 2400].sum() < 1e-3 * power.sum()

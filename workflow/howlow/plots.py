@@ -1,0 +1,182 @@
+"""Figures: the paper's, readable in print, in grey and by the colour-blind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howlow import files
+
+# Okabe and Ito's blue and vermilion differ in grey too; shape and filling say the same once more.
+LOG_TYPES = {
+    "log": {"color": "#0072B2", "marker": "o", "markerfacecolor": "white"},
+    "db": {"color": "#D55E00", "marker": "s"},
+}
+LOG_NAMES = {"log": "log", "db": "dB"}
+RATES = {12_000: "#9AA5AD", 16_000: "#3B4A54"}
+MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}
+METRICS = {"roc_auc": "ROC AUC (%)", "pr_auc": "PR AUC (%)"}
+
+STYLE = {
+    "figure.figsize": (7.16, 7.6),  # the width of two columns of an IEEE page
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.grid.axis": "y",
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "pdf.fonttype": 42,  # fonts embedded as outlines, not as bitmaps
+    "svg.fonttype": "none",
+}
+
+_GROUP_GAP = 0.9
+_DODGE = {"log": -0.13, "db": 0.13}
+
+
+def figure1(summary: pd.DataFrame) -> Figure:
+    """The paper's Figure 1: ROC AUC and PR AUC at each sample rate, and the GMAC of every configuration.
+
+    Parameters
+    ----------
+    summary : rows of `summary.csv` of one dataset and one model
+
+    Returns
+    -------
+    Figure, a panel for each metric and sample rate, and one for the GMAC; all share the horizontal axis
+    """
+    summary = summary.sort_values(["n_mels", "hop_factor"], ascending=[False, True])
+    places = _places(summary)
+    rates = sorted(summary["sample_rate_hz"].unique())
+    panels = [(metric, rate) for metric in METRICS for rate in rates]
+    with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(len(panels) + 1, sharex=True, layout="constrained")
+        for axis, (metric, rate) in zip(axes, panels, strict=False):
+            _draw_metric(axis, summary[summary["sample_rate_hz"] == rate], places, metric)
+            _title(axis, f"{METRICS[metric].split(' (')[0]} at {rate / 1000:g} kHz")
+        _legend(axes[0])
+        for metric in METRICS:  # panels of one metric share their range: the sample rates compare
+            _share_range([axis for axis, (of, _) in zip(axes, panels, strict=False) if of == metric])
+        _draw_gmac(axes[-1], summary, places)
+        _title(axes[-1], "Multiply-accumulates of one clip")
+        _legend(axes[-1])
+        _label_places(axes[-1], places)
+        for axis in axes:
+            _separate_groups(axis, places)
+        figure.align_ylabels()
+        dataset, model, n_seeds = summary[["dataset", "model", "n_seeds"]].iloc[0]
+        deviation = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
+        figure.suptitle(f"{MODELS[model]} on {dataset}: {deviation}", x=0.01, ha="left", fontsize=8)
+    return figure
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Save a figure in the format of each file's ending; the same figure gives the same bytes."""
+    metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    for path in paths:
+        with files.whole(path) as beside:
+            figure.savefig(beside, format=path.suffix[1:], dpi=200, metadata=metadata.get(path.suffix))
+
+
+def _places(summary: pd.DataFrame) -> dict[tuple[int, int], float]:
+    """Where each (bands, hop) stands on the horizontal axis: groups of bands with a gap between them."""
+    places: dict[tuple[int, int], float] = {}
+    position, previous = 0.0, None
+    for n_mels, hop_factor in summary[["n_mels", "hop_factor"]].drop_duplicates().itertuples(index=False):
+        if previous is not None:
+            position += 1 if n_mels == previous else 1 + _GROUP_GAP
+        places[n_mels, hop_factor], previous = position, n_mels
+    return places
+
+
+def _draw_metric(axis: Axes, rows: pd.DataFrame, places: dict[tuple[int, int], float], metric: str) -> None:
+    for log_type, marks in LOG_TYPES.items():
+        of_type = rows[rows["log_type"] == log_type]
+        for number, (_, group) in enumerate(of_type.groupby("n_mels", sort=False)):
+            axis.errorbar(
+                [places[key] + _DODGE[log_type] for key in _keys(group)],
+                100 * group[f"{metric}_mean"],
+                100 * group[f"{metric}_std"].fillna(0),  # one seed has no deviation
+                label=LOG_NAMES[log_type] if number == 0 else None,
+                markersize=3.5,
+                linewidth=0.8,
+                elinewidth=0.9,
+                capsize=1.8,
+                **marks,
+            )
+    axis.set_ylabel(METRICS[metric])
+
+
+def _draw_gmac(axis: Axes, summary: pd.DataFrame, places: dict[tuple[int, int], float]) -> None:
+    rates = sorted(summary["sample_rate_hz"].unique())
+    width = 0.8 / len(rates)
+    for number, rate in enumerate(rates):
+        rows = summary[summary["sample_rate_hz"] == rate].drop_duplicates(["n_mels", "hop_factor"])
+        offset = (number - (len(rates) - 1) / 2) * width
+        axis.bar(
+            [places[key] + offset for key in _keys(rows)],
+            rows["gmac"],
+            width,
+            label=f"{rate / 1000:g} kHz",
+            color=RATES.get(rate, sns.color_palette("Greys", len(rates) + 2)[number + 1]),
+            linewidth=0,
+        )
+    axis.set_ylabel("GMAC")
+
+
+def _keys(rows: pd.DataFrame) -> list[tuple[int, int]]:
+    return list(rows[["n_mels", "hop_factor"]].itertuples(index=False, name=None))
+
+
+def _share_range(axes: Sequence[Axes]) -> None:
+    bounds = [axis.get_ylim() for axis in axes]
+    low, high = min(bound[0] for bound in bounds), max(bound[1] for bound in bounds)
+    for axis in axes:
+        axis.set_ylim(low, high)
+
+
+def _title(axis: Axes, text: str) -> None:
+    axis.set_title(text, loc="left", fontweight="bold", pad=3)
+
+
+def _legend(axis: Axes) -> None:
+    """On the line of the title, where no data can be."""
+    axis.legend(
+        loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, handletextpad=0.5, borderaxespad=0
+    )
+
+
+def _label_places(axis: Axes, places: dict[tuple[int, int], float]) -> None:
+    """Hops as ticks, and under each group its number of bands."""
+    axis.set_xticks(list(places.values()), [f"×{hop}" for _, hop in places])
+    for n_mels in dict.fromkeys(n_mels for n_mels, _ in places):
+        inside = [place for (bands, _), place in places.items() if bands == n_mels]
+        axis.annotate(
+            f"{n_mels}",
+            ((inside[0] + inside[-1]) / 2, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, -15),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontweight="bold",
+        )
+    axis.set_xlabel("mel bands (bold) and hop size, in units of 256 samples", labelpad=14)
+    axis.set_xlim(min(places.values()) - 0.8, max(places.values()) + 0.8)
+
+
+def _separate_groups(axis: Axes, places: dict[tuple[int, int], float]) -> None:
+    """A hairline between numbers of bands."""
+    keys = list(places)
+    for before, after in zip(keys, keys[1:], strict=False):
+        if before[0] != after[0]:
+            axis.axvline((places[before] + places[after]) / 2, color="0.85", linewidth=0.6)
+    axis.tick_params(length=0)
+    sns.despine(ax=axis, left=True)
