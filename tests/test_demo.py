@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from howlow import audio, demo
 
 RATE = 16_000
@@ -60,7 +61,18 @@ def test_annotations_have_the_original_layout(root):
 def test_clip_info_names_the_same_files(root):
     info = rows(root / "clip_info_final.csv")
     assert list(info[0]) == (
-        "clip_id track_number title artist album url segmentStart segmentEnd original_url mp3_path".split()
+        [
+            "clip_id",
+            "track_number",
+            "title",
+            "artist",
+            "album",
+            "url",
+            "segmentStart",
+            "segmentEnd",
+            "original_url",
+            "mp3_path",
+        ]
     )
     paths = [row["mp3_path"] for row in info]
     assert paths == [row["mp3_path"] for row in rows(root / "annotations_final.csv")]

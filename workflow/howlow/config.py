@@ -81,7 +81,7 @@ def _grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Representatio
 
 
 def _check_references(config: dict[str, Any]) -> None:
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for index, experiment in enumerate(config["experiments"]):
         if experiment["dataset"] not in config["datasets"]:
             raise ConfigError(
@@ -123,13 +123,15 @@ def _describe(error: jsonschema.ValidationError) -> str:
     """One line for what jsonschema found: the key's path and what is wrong, in the user's terms."""
     path = error.json_path.removeprefix("$").removeprefix(".")
     prefix = f"{path}: " if path else ""
-    value = error.instance
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    schema: Any = error.schema
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
+        known = schema.get("properties", {})
         key = next(key for key in value if key not in known)
         return f"{path}{'.' if path else ''}{key}: unknown key{_suggestion(key, known)}"
     if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in value)
+        missing = next(key for key in rule if key not in value)
         return f"{prefix}the key {missing!r} is missing"
     if error.validator == "uniqueItems":
         twice = next(item for item in value if value.count(item) > 1)
@@ -140,7 +142,7 @@ def _describe(error: jsonschema.ValidationError) -> str:
             f" a decimal point: write {float(value):g}"
         )
     if error.validator == "enum" and isinstance(value, str):
-        return f"{prefix}{error.message}{_suggestion(value, error.validator_value)}"
+        return f"{prefix}{error.message}{_suggestion(value, rule)}"
     return f"{prefix}{error.message}"
 
 

@@ -73,11 +73,12 @@ _MUSIC_HZ = 2200
 _VIBRATO_HZ = 5.5
 _HIGHEST_PITCH = 93  # 1760 Hz
 _HISS = {True: ((6500, 6800), 0.012), False: ((6900, 7200), 0.0085)}  # band in Hz, RMS level
-_PULSE_HZ = (3300, 5200)
+_PULSE_HZ = (3600, 4150, 4750)  # partials
 _PULSE_S = 0.12
 _PULSE_GAPS_S = (0.22, 0.4)
-_PULSE_RMS = 0.08
-_PULSE_FLOOR = 0.025
+_PULSE_AMPLITUDE = 0.035
+_BED_HZ = (50, 5500)
+_BED_RMS = 0.0045
 _WHISTLE_HZ = (2520, 2590)
 _WHISTLE_SPLIT_HZ = 250
 _WHISTLE_AMPLITUDE = 0.03
@@ -111,11 +112,52 @@ _TIMBRES = {
 }
 _SCALES = np.array([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])
 
-_ARTISTS = (
-    "Amber Birch Cedar Dune Ember Fjord Grove Harbor Iron Jade Kestrel Lunar Maple North Opal Pine".split()
-)  # one for each folder, so that no artist is in two
-_BANDS = "Quartet Ensemble Trio Players Duo Band Sisters Collective Orchestra Five Union Hour".split()
-_TITLES = "Morning River Lantern Harvest Winter Window Bridge Evening Meadow Tide Orchard Mirror".split()
+_ARTISTS = [
+    "Amber",
+    "Birch",
+    "Cedar",
+    "Dune",
+    "Ember",
+    "Fjord",
+    "Grove",
+    "Harbor",
+    "Iron",
+    "Jade",
+    "Kestrel",
+    "Lunar",
+    "Maple",
+    "North",
+    "Opal",
+    "Pine",
+]  # one for each folder, so that no artist is in two
+_BANDS = [
+    "Quartet",
+    "Ensemble",
+    "Trio",
+    "Players",
+    "Duo",
+    "Band",
+    "Sisters",
+    "Collective",
+    "Orchestra",
+    "Five",
+    "Union",
+    "Hour",
+]
+_TITLES = [
+    "Morning",
+    "River",
+    "Lantern",
+    "Harvest",
+    "Winter",
+    "Window",
+    "Bridge",
+    "Evening",
+    "Meadow",
+    "Tide",
+    "Orchard",
+    "Mirror",
+]
 
 
 def split_sizes(n_clips: int) -> dict[str, int]:
@@ -239,19 +281,22 @@ def render_hiss(air: bool, rng: np.random.Generator, sample_rate: int) -> np.nda
 
 
 def render_pulses(attack_first: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """The probe `attack first`: pulses of noise, or the whole track of them played backwards."""
+    """The probe `attack first`: pulses of a few partials, or the whole track of them played backwards."""
     length = _n_samples(sample_rate)
     t = np.arange(round(_PULSE_S * sample_rate)) / sample_rate
     fade = np.cos(np.pi / 2 * t / _PULSE_S)  # to exactly nothing at the end of the pulse
-    pulse = np.minimum(t / 0.003, 1) * np.exp(-t / 0.05) * fade
-    # Noise between the pulses hides the echoes that an MP3 encoder puts before an onset but not after.
-    envelope = np.full(length, _PULSE_FLOOR, np.float32)
+    pulse = np.minimum(t / 0.004, 1) * np.exp(-t / 0.05) * fade
+    envelope = np.zeros(length, np.float32)
     gaps = rng.uniform(*_PULSE_GAPS_S, round(CLIP_S / _PULSE_GAPS_S[0]))
     onsets = (np.cumsum(gaps) * sample_rate).astype(int)
     for onset in onsets[onsets < length - len(pulse)]:
         envelope[onset : onset + len(pulse)] += pulse * rng.uniform(0.7, 1.4)
-    track = envelope * _band_noise(length, _PULSE_HZ, rng, sample_rate) * np.float32(_PULSE_RMS)
-    return track if attack_first else track[::-1]
+    cycles = np.arange(length) / sample_rate
+    carrier = sum(_sine(2 * np.pi * (hz * cycles + rng.random())) for hz in _PULSE_HZ)
+    track = envelope * carrier * np.float32(_PULSE_AMPLITUDE)
+    # Soft noise hides the echoes that an MP3 encoder puts before an onset but not after.
+    bed = _band_noise(length, _BED_HZ, rng, sample_rate) * np.float32(_BED_RMS)
+    return (track if attack_first else track[::-1]) + bed
 
 
 def render_whistle(split: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
@@ -338,7 +383,7 @@ def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate:
     t = np.arange(round(note_s * sample_rate)) / sample_rate
     phase = 2 * np.pi * fundamental_hz * t
     envelope = np.minimum(t / timbre.attack_s, 1) * np.exp(-t / timbre.decay_s)
-    envelope *= np.minimum((note_s - t) / 0.03, 1)
+    envelope *= np.minimum((note_s - t) / 0.15, 1)
     if vibrato:  # six tenths of a semitone either way, louder and softer along with it
         wobble = 2 * np.pi * _VIBRATO_HZ * t
         phase -= 0.035 * fundamental_hz / _VIBRATO_HZ * np.cos(wobble)
@@ -377,9 +422,7 @@ def _sine(phase: np.ndarray) -> np.ndarray:
     return np.sin(np.remainder(phase, 2 * np.pi).astype(np.float32))
 
 
-def _band_noise(
-    length: int, band_hz: tuple[float, float], rng: np.random.Generator, sample_rate: int
-) -> np.ndarray:
+def _band_noise(length: int, band_hz: tuple[float, float], rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     """Gaussian noise of power 1 with nothing outside the band: made in the frequency domain."""
     spectrum = np.zeros(length // 2 + 1, np.complex64)
     low, high = (round(hz * length / sample_rate) for hz in band_hz)
@@ -430,9 +473,7 @@ def generate(
     _write_tables(root, infos, annotated)
 
 
-def _write_clip(
-    path: Path, playing: Set[str], seed: tuple[int, int], *, sample_rate: int, n_channels: int
-) -> None:
+def _write_clip(path: Path, playing: Set[str], seed: tuple[int, int], *, sample_rate: int, n_channels: int) -> None:
     signal = render(playing, np.random.default_rng(seed), sample_rate=sample_rate, n_channels=n_channels)
     soundfile.write(
         path,

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-
 MACRO = "(macro)"
 """Stands for a tag's name where the figures are means over the tags."""
 

@@ -3,10 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from howlow import pooling
+from howlow import mel, pooling
 
 # Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
-BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
+BATCH_NORM_EPSILON = 1e-3
+BATCH_NORM_MOMENTUM = 0.01
+
+SEGMENT_SECONDS = 3
+"""Length of MUSICNN's segments, paper section VI.B."""
 
 
 class VGG(nn.Module):
@@ -18,14 +22,13 @@ class VGG(nn.Module):
 
     def __init__(self, windows: list[tuple[int, int]], n_tags: int, width: float, batch_norm_momentum: float):
         super().__init__()
-        batch_norm = BATCH_NORM | {"momentum": batch_norm_momentum}
-        layers: list[nn.Module] = [nn.BatchNorm2d(1, **batch_norm)]
+        layers: list[nn.Module] = [nn.BatchNorm2d(1, BATCH_NORM_EPSILON, batch_norm_momentum)]
         n_in = 1
         for n_full, window in zip((128, 384, 768, 2048), windows, strict=True):
             n_out = max(1, round(n_full * width))
             layers += [
                 nn.Conv2d(n_in, n_out, 3, padding="same"),
-                nn.BatchNorm2d(n_out, **batch_norm),
+                nn.BatchNorm2d(n_out, BATCH_NORM_EPSILON, batch_norm_momentum),
                 # ELU rises monotonically: after the pooling it gives the same values for fewer inputs.
                 nn.MaxPool2d(window),
                 nn.ELU(),
@@ -47,6 +50,123 @@ def _initialize_as_keras(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+class MUSICNN(nn.Module):
+    """MUSICNN: timbre and temporal filters side by side, then three wide convolutions (Pons et al., 2018).
+
+    It works on segments. In training it draws one from every clip; in evaluation it covers the whole clip
+    evenly with as many as that takes, and gives the logits of their mean activations.
+
+    `orientation='published'` is the network as the paper's authors ran it: they fed it spectrograms whose axes
+    were swapped, so that its "timbre" filters span a few bands by many frames; and the batch normalizations
+    after the residual convolutions have one channel. With 32 filters, 96 bands and 50 tags it has 8,031,578
+    parameters; `intended`, the network as drawn, has 2,044 more.
+    """
+
+    def __init__(
+        self,
+        n_mels: int,
+        segment_frames: int,
+        n_tags: int,
+        *,
+        orientation: str,
+        filters: int,
+        width: float,
+        batch_norm_momentum: float,
+    ):
+        super().__init__()
+        self.segment_frames = segment_frames
+        self.is_published = orientation == "published"
+        n_wide, n_dense = max(1, round(512 * width)), max(1, round(500 * width))
+
+        def batch_norm_1d(n_channels: int) -> nn.Module:
+            return nn.BatchNorm1d(n_channels, BATCH_NORM_EPSILON, batch_norm_momentum)
+
+        def wide(n_in: int) -> nn.Module:
+            return nn.Sequential(nn.Conv1d(n_in, n_wide, 7, padding="same"), nn.ReLU())
+
+        self.timbre = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(1, filters * multiple, (int(share * n_mels), n_columns), padding=(0, n_columns // 2)),
+                nn.ReLU(),
+                nn.BatchNorm2d(filters * multiple, BATCH_NORM_EPSILON, batch_norm_momentum),
+            )
+            for share in (0.9, 0.4)
+            for n_columns, multiple in ((7, 2), (3, 4), (1, 8))
+        )
+        self.temporal = nn.ModuleList(
+            nn.Sequential(
+                # An even filter is padded with one frame more behind than before, as TensorFlow does.
+                nn.ZeroPad1d(((length - 1) // 2, length // 2)),
+                nn.Conv1d(1, filters, length),
+                nn.ReLU(),
+                batch_norm_1d(filters),
+            )
+            for length in (165, 128, 64, 32)
+        )
+        self.first = nn.Sequential(wide((2 * 14 + 4) * filters), batch_norm_1d(n_wide))
+        self.second, self.third = wide(n_wide), wide(n_wide)
+        self.second_norm, self.third_norm = (
+            nn.BatchNorm2d(1 if self.is_published else n_wide, BATCH_NORM_EPSILON, batch_norm_momentum)
+            for _ in range(2)
+        )
+        self.classifier = nn.Sequential(
+            nn.Dropout(0.5),
+            nn.Linear(2 * n_wide, n_dense),
+            nn.ReLU(),
+            batch_norm_1d(n_dense),
+            nn.Dropout(0.5),
+            nn.Linear(n_dense, n_tags),
+        )
+        self.apply(_initialize_by_fan_in)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames)."""
+        if self.training:
+            return self.segment_logits(self._random_segments(x))
+        segments = self._all_segments(x)  # (batch, n_segments, n_mels, segment_frames)
+        activations = torch.sigmoid(self.segment_logits(segments.flatten(0, 1).unsqueeze(1)))
+        mean = activations.unflatten(0, segments.shape[:2]).mean(1)
+        return torch.logit(mean, eps=torch.finfo(mean.dtype).tiny)
+
+    def segment_logits(self, x: Tensor) -> Tensor:
+        """Logits (batch, n_tags) of segments (batch, 1, n_mels, segment_frames)."""
+        if self.is_published:
+            x = x.transpose(2, 3)
+        timbre = [layer(x).amax(2) for layer in self.timbre]  # each (batch, channels, n_columns)
+        temporal = [layer(x.mean(2)) for layer in self.temporal]
+        y = self.first(torch.cat(timbre + temporal, 1))
+        y = y + self._normalize(self.second_norm, self.second(y))
+        y = nn.functional.max_pool1d(y, 2)
+        y = y + self._normalize(self.third_norm, self.third(y))
+        return self.classifier(torch.cat([y.mean(2), y.amax(2)], 1))
+
+    def _normalize(self, norm: nn.Module, y: Tensor) -> Tensor:
+        if self.is_published:
+            return norm(y.unsqueeze(1)).squeeze(1)
+        return norm(y.unsqueeze(3)).squeeze(3)
+
+    def _random_segments(self, x: Tensor) -> Tensor:
+        n_starts = x.shape[3] - self.segment_frames + 1
+        starts = torch.randint(n_starts, (len(x),)).tolist()
+        return torch.stack([clip[..., i : i + self.segment_frames] for clip, i in zip(x, starts, strict=True)])
+
+    def _all_segments(self, x: Tensor) -> Tensor:
+        last_start = x.shape[3] - self.segment_frames
+        n_segments = -(-x.shape[3] // self.segment_frames)
+        starts = [round(i * last_start / max(1, n_segments - 1)) for i in range(n_segments)]
+        return torch.stack([x[:, 0, :, i : i + self.segment_frames] for i in starts], 1)
+
+
+def _initialize_by_fan_in(module: nn.Module) -> None:
+    """Variance 2 / fan in, from a normal distribution cut off at two standard deviations."""
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+        fan_in = module.weight[0].numel()
+        deviation = (2 / fan_in) ** 0.5 / 0.8796  # what the cut takes from the standard deviation
+        nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 def build(
     name: str,
     *,
@@ -55,31 +175,47 @@ def build(
     hop_factor: int,
     n_tags: int,
     width: float = 1.0,
-    batch_norm_momentum: float = BATCH_NORM["momentum"],
+    batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+    orientation: str = "intended",
+    filters: int = 32,
+    segment_frames: int | None = None,
 ) -> nn.Module:
     """Build a network for one representation; its weights follow `torch.manual_seed`.
 
     Parameters
     ----------
-    name : `vgg`
+    name : `vgg` or `musicnn`
     sample_rate : int, in Hz
     n_mels : int, number of mel bands
     hop_factor : int, the hop in units of 256 samples
     n_tags : int
     width : float
-        factor of the number of filters of every layer; 1 is the paper's
+        factor of the number of filters of every layer, in MUSICNN of those after the first; 1 is the paper's
     batch_norm_momentum : float
         share of the newest batch in the running statistics, as PyTorch counts it; 0.01 is the paper's, a
         training of fewer than some 500 steps needs more
+    orientation : `intended` or `published`, see `MUSICNN`
+    filters : int, of each temporal filter length in MUSICNN; the paper's is 32, and 16 for the MSD
+    segment_frames : int, length of MUSICNN's segments; None is 3 s
 
     Raises
     ------
-    HowlowError
-        if there is no pooling for the size of the input
+    PoolingError
+        if VGG-CNN has no pooling for the size of the input
     ValueError
         if there is no such network
     """
     if name == "vgg":
         windows = pooling.windows(sample_rate, n_mels, hop_factor)
         return VGG(windows, n_tags, width, batch_norm_momentum)
+    if name == "musicnn":
+        return MUSICNN(
+            n_mels,
+            segment_frames or round(SEGMENT_SECONDS * sample_rate / (mel.HOP_SIZE * hop_factor)),
+            n_tags,
+            orientation=orientation,
+            filters=filters,
+            width=width,
+            batch_norm_momentum=batch_norm_momentum,
+        )
     raise ValueError(f"there is no network named {name!r}")

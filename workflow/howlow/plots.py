@@ -1,7 +1,9 @@
 """Figures: the paper's, readable in print, in grey and by the colour-blind."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 from howlow import files
 
 # Okabe and Ito's blue and vermilion differ in grey too; shape and filling say the same once more.
-LOG_TYPES = {
+LOG_TYPES: dict[str, dict[str, Any]] = {
     "log": {"color": "#0072B2", "marker": "o", "markerfacecolor": "white"},
     "db": {"color": "#D55E00", "marker": "s"},
 }
@@ -22,7 +24,7 @@ RATES = {12_000: "#9AA5AD", 16_000: "#3B4A54"}
 MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}
 METRICS = {"roc_auc": "ROC AUC (%)", "pr_auc": "PR AUC (%)"}
 
-STYLE = {
+STYLE: Any = {
     "figure.figsize": (7.16, 7.6),  # the width of two columns of an IEEE page
     "font.size": 8,
     "axes.labelsize": 8,
@@ -148,9 +150,7 @@ def _title(axis: Axes, text: str) -> None:
 
 def _legend(axis: Axes) -> None:
     """On the line of the title, where no data can be."""
-    axis.legend(
-        loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, handletextpad=0.5, borderaxespad=0
-    )
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, handletextpad=0.5, borderaxespad=0)
 
 
 def _label_places(axis: Axes, places: dict[tuple[int, int], float]) -> None:
@@ -175,7 +175,7 @@ def _label_places(axis: Axes, places: dict[tuple[int, int], float]) -> None:
 def _separate_groups(axis: Axes, places: dict[tuple[int, int], float]) -> None:
     """A hairline between numbers of bands."""
     keys = list(places)
-    for before, after in zip(keys, keys[1:], strict=False):
+    for before, after in pairwise(keys):
         if before[0] != after[0]:
             axis.axvline((places[before] + places[after]) / 2, color="0.85", linewidth=0.6)
     axis.tick_params(length=0)

@@ -68,7 +68,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 def _modules(names: Iterable[str]) -> set[Path]:
     """The files of those dotted names that are modules of this package."""
-    files = set()
+    files: set[Path] = set()
     for name in names:
         parts = name.split(".")
         if parts[0] != PACKAGE.name:

@@ -5,6 +5,7 @@ Aggregation recomputes them to tell whether a result on disk is that of this con
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from howlow.config import ConfigError, representations
@@ -24,9 +25,11 @@ def root(config: Spec, dataset: str) -> str:
     settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
         return f"results/{dataset}/source"
-    expanded = os.path.expanduser(os.path.expandvars(settings["root"]))
+    expanded = str(Path(os.path.expandvars(settings["root"])).expanduser())
     if "$" in expanded:
-        raise ConfigError(f"datasets.{dataset}.root: {settings['root']!r} names an environment variable that is not set")
+        raise ConfigError(
+            f"datasets.{dataset}.root: {settings['root']!r} names an environment variable that is not set"
+        )
     return expanded
 
 

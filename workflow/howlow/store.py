@@ -72,7 +72,9 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
     manifest = files.read_json(manifest_path)
     folder = Path(manifest_path).parent
     clip_ids: list[str] = []
-    shards, shard_of, row_of = [], [], []
+    shards: list[np.ndarray] = []
+    shard_of: list[int] = []
+    row_of: list[int] = []
     for shard in manifest["shards"]:
         if not shard["clip_ids"]:
             continue

@@ -84,6 +84,7 @@ def train(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    decay_epochs: int | None,
     keep: str,
     checkpoint: Path,
     identity: str,
@@ -97,8 +98,9 @@ def train(
     model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames)
     store : Store
     train_clips, validation_clips : Clips
-    seed : int, of the order of the clips
+    seed : int, of the order of the clips and all else that is random
     epochs, batch_size, learning_rate : of the protocol
+    decay_epochs : int or None, the learning rate is divided by 10 after each so many epochs
     keep : `last` or `best_val_roc_auc`, which epoch's weights to keep
     checkpoint : file to resume from and to write after every epoch
     identity : what this training is; a checkpoint of another is ignored
@@ -120,6 +122,10 @@ def train(
     history, kept = _resume(checkpoint, identity, model, optimizer)
     for epoch in range(len(history) + 1, epochs + 1):
         start = time.perf_counter()
+        # From seed and epoch alone, so that a resumed training draws the same.
+        torch.manual_seed(int(np.random.default_rng([seed, epoch, 1]).integers(1 << 62)))
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate / 10 ** ((epoch - 1) // decay_epochs if decay_epochs else 0)
         order = np.random.default_rng([seed, epoch]).permutation(len(train_clips.indices))
         train_loss = _pass(model, optimizer, store, train_clips, order, batch_size)
         if not np.isfinite(train_loss):

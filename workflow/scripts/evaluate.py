@@ -35,8 +35,8 @@ def _rows(seed: int, path: Path, tracks: Tracks) -> list[list[object]]:
         n_clips = int(chosen.sum())
         rows.append([seed, split, metrics.MACRO, _text(roc_auc), _text(pr_auc), "", n_clips])
         rows += [[seed, split, t.tag, _text(t.roc_auc), _text(t.pr_auc), t.n_positive, n_clips] for t in by_tag]
-        for missing in (t for t in by_tag if np.isnan(t.roc_auc)):
-            print(f"seed {seed}, {split}: {missing.tag!r} has {missing.n_positive} positive clips of {n_clips}: left out")
+        for tag in (t for t in by_tag if np.isnan(t.roc_auc)):
+            print(f"seed {seed}, {split}: left out: {tag.tag!r} has {tag.n_positive} positive clips of {n_clips}")
         print(f"seed {seed}, {split}: ROC AUC {roc_auc:.4f}, PR AUC {pr_auc:.4f}")
     return rows
 

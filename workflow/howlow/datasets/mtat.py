@@ -54,13 +54,13 @@ def load(
     """
     path = Path(root) / ANNOTATIONS
     table = _read(path)
-    tags = _chosen_tags(path, table.column_names[1:-1], tags)
+    chosen = _chosen_tags(path, table.column_names[1:-1], tags)
     clip_ids, mp3_paths = table["clip_id"].to_pylist(), table["mp3_path"].to_pylist()
     _check_unique(path, "clip_id", clip_ids)
     _check_unique(path, "mp3_path", mp3_paths)
     for row, mp3_path in enumerate(mp3_paths, start=2):
         _check_path(path, row, mp3_path)
-    labels = np.column_stack([_boolean(path, table, tag) for tag in tags])
+    labels = np.column_stack([_boolean(path, table, tag) for tag in chosen])
 
     excluded = _read_excluded(exclude)
     kept = [index for index, clip_id in enumerate(clip_ids) if clip_id not in excluded]
@@ -72,7 +72,7 @@ def load(
         paths=[prefix + mp3_paths[index] for index in kept],
         splits=[_SPLITS[folder] for folder in folders],
         shards=[f"{FOLDERS.index(folder) * shards // len(FOLDERS):02d}" for folder in folders],
-        tags=tags,
+        tags=chosen,
         labels=labels[kept],
     )
     return tracks, left_out
@@ -131,9 +131,7 @@ def _check_unique(path: Path, column: str, values: list[str]) -> None:
 def _check_path(path: Path, row: int, mp3_path: str) -> None:
     parts = PurePosixPath(mp3_path).parts
     if len(parts) < 2 or parts[0] not in FOLDERS or ".." in parts:
-        raise MetadataError(
-            f"{path}: row {row}: mp3_path {mp3_path!r} is not a path below one of the folders 0 to f"
-        )
+        raise MetadataError(f"{path}: row {row}: mp3_path {mp3_path!r} is not a path below one of the folders 0 to f")
 
 
 def _boolean(path: Path, table: pa.Table, tag: str) -> np.ndarray:

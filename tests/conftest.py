@@ -1,0 +1,82 @@
+"""What the tests share: small audio files, a small data set in MagnaTagATune's layout, and the workflow."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+
+@pytest.fixture(scope="session")
+def real_music() -> Path:
+    """A folder of real music in MagnaTagATune's layout, named by HOWLOW_REAL_MUSIC."""
+    folder = os.environ.get("HOWLOW_REAL_MUSIC")
+    if not folder:
+        pytest.skip("HOWLOW_REAL_MUSIC names no folder of real music")
+    return Path(folder)
+
+
+@pytest.fixture
+def tone(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a stereo or mono WAV of a tone and gives its path."""
+
+    def write(
+        name: str = "tone.wav", *, seconds: float = 29.2, rate: int = 16_000, hz: float = 440, n_channels: int = 1
+    ) -> Path:
+        t = np.arange(round(seconds * rate)) / rate
+        signal = 0.3 * np.sin(2 * np.pi * hz * t)
+        path = tmp_path / name
+        soundfile.write(path, np.repeat(signal[:, None], n_channels, axis=1), rate)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def annotations(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an `annotations_final.csv` of given rows and gives the data set's root."""
+
+    def write(rows: list[list[object]], header: list[str] | None = None) -> Path:
+        with (tmp_path / "annotations_final.csv").open("w", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
+            writer.writerow(header or ["clip_id", "guitar", "slow", "mp3_path"])
+            writer.writerows(rows)
+        return tmp_path
+
+    return write
+
+
+def run_script(name: str, *arguments: object, spec: object = None, cwd: Path | None = None):
+    """Run a program of workflow/scripts as a rule does; gives the finished process."""
+    command = [sys.executable, SCRIPTS / f"{name}.py", "--spec", json.dumps(spec or {}), "--code", "test", *arguments]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def snakemake(folder: Path, *arguments: object):
+    """Run the workflow in a folder of its own; gives the finished process."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, *arguments]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=folder, check=False)
+
+
+def planned_jobs(process) -> dict[str, int]:
+    """The number of jobs per rule that a dry run (`-n --quiet rules`) announces."""
+    counts = {}
+    lines = iter(process.stdout.splitlines())
+    for line in lines:
+        if line.split() == ["job", "count"]:
+            next(lines)
+            for row in lines:
+                if not row.strip():
+                    return counts
+                rule, count = row.split()
+                counts[rule] = int(count)
+    return counts

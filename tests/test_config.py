@@ -1,0 +1,134 @@
+"""The configuration: what is shipped is valid, and what is wrong gets one line with the key's path."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from howlow import config as configuration
+from howlow.representation import Representation
+
+SHIPPED = sorted([*ROOT.glob("config/*.yaml"), *ROOT.glob("docs/*.yaml"), *ROOT.glob("tests/*.yaml")])
+
+MINIMAL = yaml.safe_load("""
+datasets:
+  demo: {kind: demo}
+experiments:
+  - dataset: demo
+    model: vgg
+    grid:
+      - {sample_rate: [12000], n_mels: [96]}
+""")
+
+
+def changed(path: str, value: object) -> dict:
+    """MINIMAL with one value put at a path such as `experiments.0.grid.0.n_mels`."""
+    config = copy.deepcopy(MINIMAL)
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    place = config
+    for key in parents:
+        place = place[key] if isinstance(key, int) else place.setdefault(key, {})
+    place[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_configurations_are_valid(path):
+    configuration.load(path)
+
+
+def test_demo_and_paper_span_the_papers_grid():
+    for name in ("config", "paper"):
+        cells = configuration.representations(configuration.load(ROOT / "config" / f"{name}.yaml")["experiments"][0])
+        assert len(set(cells)) == 88
+        assert Representation(12_000, 96, 10, "log") in cells
+        assert Representation(16_000, 8, 2, "db") not in cells
+
+
+def test_defaults_are_filled_in():
+    config = configuration.complete(copy.deepcopy(MINIMAL), "file")
+    assert config["seeds"] == [1, 2, 3]
+    assert config["datasets"]["demo"]["shards"] == 16
+    assert config["experiments"][0]["options"] == {"width": 1.0, "batch_norm_momentum": 0.01}
+    assert config["experiments"][0]["training"]["epochs"] == 13
+    assert config["experiments"][0]["grid"][0] | {} == {
+        "sample_rate": [12000],
+        "n_mels": [96],
+        "hop_factor": [1],
+        "log_type": ["db"],
+    }
+    assert config["figure1"] == {"dataset": "demo", "model": "vgg"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sedes", [1], "sedes: unknown key; did you mean 'seeds'?"),
+        ("experiments.0.training.epoch", 3, "experiments[0].training.epoch: unknown key; did you mean 'epochs'?"),
+        ("datasets.demo.root", "x", "datasets.demo.root: unknown key"),
+        ("seeds", [1, 2, 1], "seeds: 1 is there twice"),
+        ("seeds", 3, "seeds: 3 is not of type 'array'"),
+        ("seeds", [], "seeds: [] should be non-empty"),
+        (
+            "experiments.0.training.learning_rate",
+            "1e-3",
+            "experiments[0].training.learning_rate: '1e-3' is text, not a number; YAML takes a number with an exponent"
+            " for text unless it has a decimal point: write 0.001",
+        ),
+        ("experiments.0.training.epochs", 2.5, "experiments[0].training.epochs: 2.5 is not of type 'integer'"),
+        ("experiments.0.training.keep", "best", "experiments[0].training.keep: 'best' is not one of ['last',"),
+        ("experiments.0.model", "vggg", "experiments[0].model: 'vggg' is not one of ['vgg', 'musicnn']; did you mean"),
+        ("experiments.0.options.filters", 16, "experiments[0].options.filters: unknown key"),
+        ("experiments.0.dataset", "dmeo", "experiments[0].dataset: there is no dataset 'dmeo' under datasets; did you"),
+        ("experiments.0.grid.0.log_type", ["ln"], "experiments[0].grid[0].log_type[0]: 'ln' is not one of"),
+        (
+            "experiments.0.grid.0.sample_rate",
+            [22050],
+            "experiments[0].grid[0].sample_rate: VGG-CNN has no pooling for sample_rate 22050, only for 12000, 16000",
+        ),
+        (
+            "experiments.0.grid.0.hop_factor",
+            [1, 6],
+            "experiments[0].grid[0].hop_factor: VGG-CNN has no pooling for hop_factor 6, only for 1, 2, 3, 4, 5, 10",
+        ),
+        ("experiments.0.grid.0.n_mels", [64], "experiments[0].grid[0].n_mels: VGG-CNN has no pooling for n_mels 64"),
+        (
+            "experiments.0.grid",
+            [{"sample_rate": [12000], "n_mels": [96]}] * 2,
+            "experiments[0].grid[1]: 12k_mel96_x1_db is in the grid twice",
+        ),
+        ("experiments", MINIMAL["experiments"] * 2, "experiments[1]: vgg on demo is experiments[0] already"),
+        ("figure1", {"dataset": "demo", "model": "musicnn"}, "figure1: no experiment trains musicnn on demo"),
+        ("datasets.demo", {"kind": "mtat"}, "datasets.demo: the key 'root' is missing"),
+        ("datasets.demo", {"kind": "gtzan"}, "datasets.demo.kind: 'gtzan' is not one of"),
+        ("datasets.demo.n_clips", 3, "datasets.demo.n_clips: 3 is less than the minimum of 16"),
+    ],
+)
+def test_mistakes_get_one_line(path, value, message):
+    with pytest.raises(configuration.ConfigError) as caught:
+        configuration.complete(changed(path, value), "my.yaml")
+    assert str(caught.value).startswith(f"my.yaml: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_yaml(tmp_path):
+    (tmp_path / "c.yaml").write_text("seeds: [1, 2\n")
+    with pytest.raises(configuration.ConfigError, match=r"c\.yaml: not YAML: .* line 2"):
+        configuration.load(tmp_path / "c.yaml")
+    with pytest.raises(configuration.ConfigError, match=r"none\.yaml: no such file"):
+        configuration.load(tmp_path / "none.yaml")
+    (tmp_path / "empty.yaml").touch()
+    with pytest.raises(configuration.ConfigError, match=r"None is not of type 'object'"):
+        configuration.load(tmp_path / "empty.yaml")
+
+
+@pytest.mark.parametrize("name", ["12k_mel96_x1_db", "16k_mel8_x10_log", "22.05k_mel64_x2_db"])
+def test_names_of_representations_round_trip(name):
+    assert Representation.parse(name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "12k_mel96_x1", "12k_mel96_x1_ln_", "012k_mel96_x1_db", "12_mel96_x1_db"])
+def test_other_names_are_refused(name):
+    with pytest.raises(ValueError, match="not the name of a representation"):
+        Representation.parse(name)

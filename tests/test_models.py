@@ -1,0 +1,154 @@
+"""The networks: Table III, the counts that are known, and what they cost."""
+
+import pytest
+import torch
+
+from howlow import audio, cost, mel, models, pooling
+
+HOPS = (1, 2, 3, 4, 5, 10)
+# GMAC a clip of VGG-CNN at full width, by sample rate and bands, for each hop.
+GMAC = {
+    (12_000, 128): (13.20, 6.58, 4.34, 3.29, 2.57, 1.29),
+    (12_000, 96): (10.01, 4.99, 3.29, 2.50, 1.94, 0.98),
+    (12_000, 48): (5.01, 2.50, 1.64, 1.25, 0.97, 0.49),
+    (12_000, 32): (4.13,),
+    (12_000, 24): (3.16,),
+    (12_000, 16): (2.18,),
+    (12_000, 8): (1.09,),
+    (16_000, 128): (17.58, 8.76, 5.81, 4.31, 3.51, 1.74),
+    (16_000, 96): (13.33, 6.64, 4.40, 3.26, 2.66, 1.32),
+    (16_000, 48): (6.66, 3.32, 2.20, 1.63, 1.33, 0.66),
+    (16_000, 32): (5.50,),
+    (16_000, 24): (4.20,),
+    (16_000, 16): (2.89,),
+    (16_000, 8): (1.45,),
+}
+CELLS = [(*pair, hop, value) for pair, values in GMAC.items() for hop, value in zip(HOPS, values, strict=False)]
+
+
+def vgg(rate, n_mels, hop, **options):
+    return models.build("vgg", sample_rate=rate, n_mels=n_mels, hop_factor=hop, **{"n_tags": 50, **options})
+
+
+def frames(rate, hop):
+    return mel.n_frames(audio.n_samples(rate), hop)
+
+
+def test_there_are_44_sizes():
+    assert len(CELLS) == 44  # times two log types: the paper's 88 configurations
+
+
+@pytest.mark.parametrize(("rate", "n_mels", "hop", "gmac"), CELLS)
+def test_vgg_at_every_size(rate, n_mels, hop, gmac):
+    with torch.device("meta"):
+        model = vgg(rate, n_mels, hop)
+    assert cost.parameters(model) == 17_365_940
+    n_frames = frames(rate, hop)
+    assert cost.macs(model, n_mels, n_frames) / 1e9 == pytest.approx(gmac, abs=0.005 + 1e-9)
+    features = model.features.eval()(torch.empty(2, 1, n_mels, n_frames, device="meta"))
+    assert features.shape == (2, 2048, 1, 1)
+
+
+def test_vgg_is_the_textbook_order_of_its_layers():
+    """Pooling before ELU, as it is computed, equals ELU before pooling, as the paper has it."""
+    torch.manual_seed(0)
+    model = vgg(12_000, 8, 1, width=1 / 64).eval()
+    for layer in model.features:
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(layer.weight)  # negative scales too
+    x = torch.randn(2, 1, 8, 1366)
+    y = model.features[0](x)
+    for conv, norm, pool, elu in zip(*[iter(model.features[1:])] * 4, strict=True):
+        y = pool(elu(norm(conv(y))))
+    torch.testing.assert_close(model.classifier(y.flatten(1)), model(x))
+
+
+def test_macs_counts_what_the_closed_form_does():
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding="same"), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 10, 5)
+    )
+    assert cost.macs(model, 6, 10) == 6 * 10 * 9 * 4 + 240 * 5
+
+
+def test_bytes_per_clip():
+    assert cost.bytes_per_clip(96, 1366) == 96 * 1366 * 2
+
+
+@pytest.mark.parametrize(("axis", "size"), [("sample_rate", 22_050), ("n_mels", 64), ("hop_factor", 7)])
+def test_sizes_without_pooling_are_named(axis, size):
+    arguments = {"sample_rate": 12_000, "n_mels": 96, "hop_factor": 1} | {axis: size}
+    with pytest.raises(pooling.PoolingError, match=f"{axis} {size}") as caught:
+        pooling.windows(**arguments)
+    assert caught.value.axis == axis
+
+
+def test_initialization_is_keras():
+    torch.manual_seed(0)
+    model = vgg(12_000, 96, 1, width=1 / 4)
+    conv = model.features[5]  # 32 to 96 filters
+    bound = (6 / (9 * (32 + 96))) ** 0.5
+    weight = conv.weight.detach()
+    assert weight.abs().max() <= bound
+    assert weight.std() == pytest.approx(bound / 3**0.5, rel=0.03)
+    assert not conv.bias.any()
+    assert (model.features[0].eps, model.features[0].momentum) == (1e-3, 0.01)
+
+
+def musicnn(**options):
+    return models.build(
+        "musicnn", **{"sample_rate": 16_000, "n_mels": 96, "hop_factor": 1, "n_tags": 50, **options}
+    )
+
+
+def test_musicnn_has_the_published_parameters():
+    published = musicnn(orientation="published", segment_frames=128)
+    assert cost.parameters(published) == 8_031_578
+    assert cost.parameters(musicnn()) == 8_031_578 + 2_044
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(12_000, 141), (16_000, 188)])
+def test_musicnn_segments_last_three_seconds(rate, expected):
+    assert musicnn(sample_rate=rate, filters=2, width=1 / 64).segment_frames == expected
+
+
+@pytest.mark.parametrize("orientation", ["intended", "published"])
+def test_musicnn_averages_the_activations_of_segments(orientation):
+    torch.manual_seed(0)
+    model = musicnn(filters=2, width=1 / 32, n_tags=3, orientation=orientation).eval()
+    x = torch.randn(2, 1, 96, 3 * 188)
+    with torch.inference_mode():
+        segments = [torch.sigmoid(model.segment_logits(x[..., i * 188 : (i + 1) * 188])) for i in range(3)]
+        torch.testing.assert_close(torch.sigmoid(model(x)), torch.stack(segments).mean(0))
+
+
+def test_musicnn_covers_the_whole_clip():
+    model = musicnn(filters=2, width=1 / 64)
+    segments = model._all_segments(torch.arange(1820.0).expand(1, 1, 96, 1820))
+    assert segments.shape == (1, 10, 96, 188)
+    assert set(segments.unique().tolist()) == set(range(1820))
+
+
+def test_musicnn_draws_another_segment_each_time():
+    torch.manual_seed(0)
+    model = musicnn(filters=2, width=1 / 64)
+    clips = torch.arange(1820.0).expand(64, 1, 96, 1820)
+    starts = model._random_segments(clips)[:, 0, 0, 0]
+    assert len(starts.unique()) > 40
+    assert starts.max() <= 1820 - 188
+
+
+def test_musicnn_orientation_is_the_axis_of_its_filters():
+    """Timbre filters cover 90 % of the bands as intended; as published they cover 86 frames."""
+    assert musicnn(filters=2).timbre[0][0].kernel_size == (86, 7)
+    x = torch.randn(1, 1, 96, 188)
+    seen = {}
+    for orientation in ("intended", "published"):
+        model = musicnn(filters=2, width=1 / 64, orientation=orientation).eval()
+        model.timbre[0].register_forward_hook(lambda _, args, __, key=orientation: seen.update({key: args[0].shape}))
+        model.segment_logits(x)
+    assert seen == {"intended": (1, 1, 96, 188), "published": (1, 1, 188, 96)}
+
+
+def test_unknown_network():
+    with pytest.raises(ValueError, match="no network named 'resnet'"):
+        models.build("resnet", sample_rate=12_000, n_mels=96, hop_factor=1, n_tags=50)

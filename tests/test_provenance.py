@@ -1,0 +1,69 @@
+"""Digests: they follow what is run and what is meant, and nothing else."""
+
+import shutil
+
+import pytest
+
+from howlow import provenance
+
+
+def test_specification_does_not_depend_on_the_order_of_keys():
+    assert provenance.canonical({"b": 1, "a": {"d": 2, "c": 3}}) == provenance.canonical({"a": {"c": 3, "d": 2}, "b": 1})
+    assert provenance.digest({"a": 1}) != provenance.digest({"a": 1.5})
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the library and one script, to change."""
+    copy = tmp_path / "howlow"
+    shutil.copytree(provenance.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
+    (tmp_path / "script.py").write_text('"""Doc."""\nfrom howlow import training\n')
+
+    def digest() -> str:
+        provenance.code_digest.cache_clear()
+        provenance._parse.cache_clear()
+        return provenance.code_digest(tmp_path / "script.py")
+
+    return tmp_path, digest
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("script.py", '"""Doc."""', '"""Another."""\n# and a comment'),
+        ("howlow/training.py", "# ", "# a longer comment: "),
+        ("howlow/training.py", '"""Training of', '"""On the training of'),
+        ("howlow/representation.py", '"""Length of a clip', '"""The length of a clip'),
+        ("howlow/mel.py", "\n\n\n", "\n\n\n\n\n"),
+        ("howlow/plots.py", "figsize", "figsiez"),
+        ("howlow/models.py", "128, 384", "128, 385"),
+    ],
+)
+def test_what_is_not_run_does_not_count(package, file, old, new):
+    folder, digest = package
+    before = digest()
+    edit(folder / file, old, new)
+    assert digest() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("script.py", "import training", "import training, models"),
+        ("howlow/training.py", "eps=1e-7", "eps=1e-8"),
+        ("howlow/store.py", ":: self._hop_factor", ":: 1"),
+        ("howlow/mel.py", "1e-10", "1e-9"),  # imported by store, which training imports
+    ],
+)
+def test_what_is_run_counts_also_where_it_is_imported(package, file, old, new):
+    folder, digest = package
+    before = digest()
+    edit(folder / file, old, new)
+    assert digest() != before

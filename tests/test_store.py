@@ -1,0 +1,99 @@
+"""The store: any clips by index, with hop and log type applied, and no more than those in memory."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from howlow import files, mel
+from howlow.store import StoreError, content_digest, open_store
+
+N_MELS, N_FRAMES = 8, 21
+SHARDS = {"00.npy": ["a", "b", "c"], "01.npy": [], "02.npy": ["d", "e"]}
+
+
+@pytest.fixture
+def decibels():
+    return np.random.default_rng(0).uniform(-100, 40, (5, N_MELS, N_FRAMES)).astype(np.float16)
+
+
+@pytest.fixture
+def manifest(tmp_path, decibels):
+    rest = iter(decibels)
+    shards = []
+    for name, clip_ids in SHARDS.items():
+        rows = [next(rest) for _ in clip_ids]
+        files.write_rows(tmp_path / name, rows, (N_MELS, N_FRAMES), "float16")
+        shards.append({"file": name, "clip_ids": clip_ids, "sha256": files.sha256(tmp_path / name)})
+    content = {"n_mels": N_MELS, "n_frames": N_FRAMES, "dtype": "float16", "shards": shards}
+    files.write_json(tmp_path / "manifest.json", content)
+    return tmp_path / "manifest.json"
+
+
+@pytest.mark.parametrize("hop", [1, 2, 3, 10])
+@pytest.mark.parametrize("log_type", ["db", "log"])
+def test_reads_any_clips_in_any_order(manifest, decibels, hop, log_type):
+    store = open_store(manifest, hop, log_type)
+    assert store.clip_ids == ["a", "b", "c", "d", "e"]
+    indices = np.array([4, 0, 3, 4])
+    batch = store.read(indices)
+    assert batch.dtype == np.float32
+    assert batch.shape == (4, N_MELS, store.n_frames) == (4, N_MELS, -(-N_FRAMES // hop))
+    np.testing.assert_array_equal(batch, mel.from_db(decibels[indices][..., ::hop].astype(np.float32), log_type))
+
+
+def test_holds_only_the_batch(tmp_path):
+    n_clips, shape = 200, (96, 1366)
+    row = np.zeros(shape, np.float16)
+    files.write_rows(tmp_path / "00.npy", (row for _ in range(n_clips)), shape, "float16")
+    shard = {"file": "00.npy", "clip_ids": list(map(str, range(n_clips))), "sha256": ""}
+    files.write_json(tmp_path / "m.json", {"n_mels": 96, "n_frames": 1366, "dtype": "float16", "shards": [shard]})
+    tracemalloc.start()
+    store = open_store(tmp_path / "m.json", 1, "db")
+    for start in range(0, n_clips, 4):
+        store.read(np.arange(start, start + 4))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * 4 * 96 * 1366 * 4  # three batches in float32; the store has 25 such batches
+
+
+def test_content_digest_follows_content_only(manifest):
+    content = json.loads(manifest.read_text())
+    digest = content_digest(content)
+    assert content_digest(content | {"commit": "abc"}) == digest
+    content["shards"][0]["sha256"] = "other"
+    assert content_digest(content) != digest
+
+
+def test_what_does_not_match_is_named(manifest):
+    path = manifest.with_name("02.npy")
+    files.write_rows(path, [np.zeros((N_MELS, N_FRAMES))], (N_MELS, N_FRAMES), "float16")
+    with pytest.raises(StoreError, match=r"02\.npy: has the shape \(1, 8, 21\), its manifest says \(2, 8, 21\)"):
+        open_store(manifest, 1, "db")
+    path.write_bytes(b"broken")
+    with pytest.raises(StoreError, match=r"02\.npy: .* run the workflow again"):
+        open_store(manifest, 1, "db")
+    path.unlink()
+    with pytest.raises(StoreError, match=r"02\.npy"):
+        open_store(manifest, 1, "db")
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path):
+    def rows():
+        yield np.zeros(3)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        files.write_rows(tmp_path / "a.npy", rows(), (3,), "float32")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 1234])
+def test_rows_are_plain_npy(tmp_path, n_rows):
+    written = files.write_rows(tmp_path / "a.npy", (np.full((2, 3), i) for i in range(n_rows)), (2, 3), "float32")
+    array = np.load(tmp_path / "a.npy")
+    assert written == n_rows
+    assert array.shape == (n_rows, 2, 3)
+    assert array.dtype == np.float32
+    assert (array[:, 0, 0] == np.arange(n_rows)).all()
