@@ -16,7 +16,7 @@ figure1: $(VENV)/runtime
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
 test: check
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 check: $(VENV)/development
 	$(BIN)/ruff check

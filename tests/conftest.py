@@ -1,12 +1,16 @@
 """What the tests share: small audio files, a small data set in MagnaTagATune's layout, and the workflow."""
 
+import contextlib
 import csv
+import io
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,16 +59,32 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def run_script(name: str, *arguments: object, spec: object = None, cwd: Path | None = None):
-    """Run a program of workflow/scripts as a rule does; gives the finished process."""
-    command = [sys.executable, SCRIPTS / f"{name}.py", "--spec", json.dumps(spec or {}), "--code", "test", *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=cwd, check=False)
+def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
+    """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
+
+    Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
+    """
+    argv = [f"{name}.py", "--spec", json.dumps(spec or {}), "--code", "test", *map(str, arguments)]
+    stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        patch.setattr(sys, "argv", argv)
+        try:
+            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+        except SystemExit as stop:  # as Python does: a message goes to stderr and means 1
+            returncode = stop.code if isinstance(stop.code, int) else 1
+            print("" if isinstance(stop.code, int) else stop.code, file=stderr)
+    return SimpleNamespace(returncode=returncode, stdout=stdout.getvalue(), stderr=stderr.getvalue())
 
 
 def snakemake(folder: Path, *arguments: object):
-    """Run the workflow in a folder of its own; gives the finished process."""
+    """Run the workflow in a folder of its own; gives the finished process, with both streams in `stdout`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=folder, check=False)
+    words = [str(word) for word in command]
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, check=False)
 
 
 def planned_jobs(process) -> dict[str, int]:

@@ -73,8 +73,7 @@ def test_defaults_are_filled_in():
         (
             "experiments.0.training.learning_rate",
             "1e-3",
-            "experiments[0].training.learning_rate: '1e-3' is text, not a number; YAML takes a number with an exponent"
-            " for text unless it has a decimal point: write 0.001",
+            "experiments[0].training.learning_rate: '1e-3' is text, not a number: write 0.001, without quotes",
         ),
         ("experiments.0.training.epochs", 2.5, "experiments[0].training.epochs: 2.5 is not of type 'integer'"),
         ("experiments.0.training.keep", "best", "experiments[0].training.keep: 'best' is not one of ['last',"),

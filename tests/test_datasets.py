@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_tracks_round_trip(annotations, tmp_path):
 class Python2Pickler(pickle._Pickler):
     """Writes text and bytes as Python 2 wrote its byte strings, and NumPy under its name of then."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: typing.ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_byte_string(self, value):
         data = value if isinstance(value, bytes) else value.encode("latin-1")

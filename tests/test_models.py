@@ -95,9 +95,7 @@ def test_initialization_is_keras():
 
 
 def musicnn(**options):
-    return models.build(
-        "musicnn", **{"sample_rate": 16_000, "n_mels": 96, "hop_factor": 1, "n_tags": 50, **options}
-    )
+    return models.build("musicnn", **{"sample_rate": 16_000, "n_mels": 96, "hop_factor": 1, "n_tags": 50, **options})
 
 
 def test_musicnn_has_the_published_parameters():

@@ -8,7 +8,9 @@ from howlow import provenance
 
 
 def test_specification_does_not_depend_on_the_order_of_keys():
-    assert provenance.canonical({"b": 1, "a": {"d": 2, "c": 3}}) == provenance.canonical({"a": {"c": 3, "d": 2}, "b": 1})
+    assert provenance.canonical({"b": 1, "a": {"d": 2, "c": 3}}) == provenance.canonical(
+        {"a": {"c": 3, "d": 2}, "b": 1}
+    )
     assert provenance.digest({"a": 1}) != provenance.digest({"a": 1.5})
 
 

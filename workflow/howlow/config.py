@@ -52,7 +52,7 @@ def complete(config: Any, source: str) -> dict[str, Any]:
     ConfigError
         one line with the key's path and what is wrong there, for the first thing found
     """
-    error = jsonschema.exceptions.best_match(_Completing(schema()).iter_errors(config))
+    error = next(_Completing(schema()).iter_errors(config), None)
     if error is not None:
         raise ConfigError(f"{source}: {_describe(error)}")
     try:
@@ -137,10 +137,8 @@ def _describe(error: jsonschema.ValidationError) -> str:
         twice = next(item for item in value if value.count(item) > 1)
         return f"{prefix}{twice!r} is there twice"
     if error.validator == "type" and isinstance(value, str) and _is_number(value):
-        return (
-            f"{prefix}{value!r} is text, not a number; YAML takes a number with an exponent for text unless it has"
-            f" a decimal point: write {float(value):g}"
-        )
+        # PyYAML takes 1e-3 for text: it wants a decimal point before an exponent.
+        return f"{prefix}{value!r} is text, not a number: write {float(value):g}, without quotes"
     if error.validator == "enum" and isinstance(value, str):
         return f"{prefix}{error.message}{_suggestion(value, rule)}"
     return f"{prefix}{error.message}"

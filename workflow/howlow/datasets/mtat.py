@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from howlow import files
 from howlow.errors import HowlowError
 from howlow.tracks import COLUMNS, Tracks
 
@@ -149,5 +150,4 @@ def _read_excluded(path: str | None) -> dict[str, str]:
         return {}
     if not Path(path).is_file():
         raise MetadataError(f"{path}: no such file; `exclude` has to name a CSV file with clip_id and reason")
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["clip_id"]: row["reason"] for row in csv.DictReader(file)}
+    return {row["clip_id"]: row["reason"] for row in files.read_csv(path)}

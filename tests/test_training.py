@@ -1,0 +1,197 @@
+"""Training: repeatable to the bit, resumable, and blind to the test clips."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import SCRIPTS, run_script
+
+from howlow import files, metrics, models, training
+from howlow.store import open_store
+from howlow.tracks import Tracks
+
+N_MELS, N_FRAMES = 8, 137
+SPEC = {
+    "model": "vgg",
+    "sample_rate": 12_000,
+    "n_mels": N_MELS,
+    "hop_factor": 10,
+    "log_type": "db",
+    "options": {"width": 1 / 64, "batch_norm_momentum": 0.1},
+    "seed": 1,
+    "training": {
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 0.003,
+        "decay_epochs": None,
+        "keep": "last",
+        "threads": 1,
+    },
+}
+OUTPUTS = ["model.pt", "history.csv", "scores.parquet", "run.json"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A store of x1 spectrograms and its tracks: the tag `loud` is the level, `odd` is noise."""
+    rng = np.random.default_rng(0)
+    n_clips = 64
+    labels = rng.random((n_clips, 2)) < 0.5
+    clips = rng.normal(-40, 10, (n_clips, N_MELS, 1366)) + 15 * labels[:, :1, None]
+    files.write_rows(tmp_path / "00.npy", clips, clips.shape[1:], "float16")
+    clip_ids = [str(i) for i in range(n_clips)]
+    shard = {"file": "00.npy", "clip_ids": clip_ids, "sha256": ""}
+    manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "shards": [shard]}
+    files.write_json(tmp_path / "manifest.json", manifest)
+    splits = ["train"] * 40 + ["validation"] * 8 + ["test"] * 16
+    tracks = Tracks(clip_ids, clip_ids, splits, ["00"] * n_clips, ("loud", "odd"), labels)
+    tracks.write(tmp_path / "tracks.parquet", "made-up")
+    return tmp_path, tracks
+
+
+def changed(**training_keys):
+    return SPEC | {"training": SPEC["training"] | training_keys}
+
+
+def train(folder, data, spec=SPEC):
+    inputs = ["--tracks", data / "tracks.parquet", "--manifest", data / "manifest.json"]
+    return run_script("train", *inputs, "--folder", folder, spec=spec)
+
+
+def scores(folder):
+    return (folder / "scores.parquet").read_bytes()
+
+
+def test_learns_and_writes_what_it_promises(data):
+    folder, tracks = data
+    process = train(folder / "a", folder, changed(epochs=12))
+    assert process.returncode == 0, process.stderr
+    assert sorted(path.name for path in (folder / "a").iterdir()) == sorted(OUTPUTS)
+    table = pq.read_table(folder / "a" / "scores.parquet")
+    assert table.column_names == ["clip_id", "split", "loud", "odd"]
+    assert table["clip_id"].to_pylist() == tracks.clip_ids[40:]
+    assert table["split"].to_pylist() == tracks.splits[40:]
+    loud = table["loud"].to_numpy()
+    assert ((loud >= 0) & (loud <= 1)).all()
+    test = metrics.per_tag(("loud",), tracks.labels[48:, :1], loud[8:, None])
+    assert test[0].roc_auc > 0.95
+    assert len(files.read_csv(folder / "a" / "history.csv")) == 12
+    run = files.read_json(folder / "a" / "run.json")
+    assert run["best_epoch"] == 12
+    assert run["seed"] == 1
+
+
+def test_same_seed_same_bytes(data):
+    folder, _ = data
+    for name in ("a", "b"):
+        assert train(folder / name, folder).returncode == 0
+    assert scores(folder / "a") == scores(folder / "b")
+    assert train(folder / "c", folder, SPEC | {"seed": 2}).returncode == 0
+    assert scores(folder / "a") != scores(folder / "c")
+
+
+@pytest.mark.parametrize("model", ["vgg", "musicnn"])
+def test_killed_training_goes_on_and_ends_the_same(data, model):
+    folder, _ = data
+    spec = changed(epochs=6)
+    if model == "musicnn":
+        spec = spec | {"model": "musicnn", "options": {"width": 1 / 64, "filters": 1, "segment_frames": 20}}
+    assert train(folder / "whole", folder, spec).returncode == 0
+    command = [
+        sys.executable, SCRIPTS / "train.py", "--spec", __import__("json").dumps(spec), "--code", "test",
+        "--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "killed",
+    ]  # fmt: skip
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    while not (folder / "killed" / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "killed" / "run.json").exists(), "was not killed in time"
+    finished = train(folder / "killed", folder, spec)
+    assert "going on after epoch" in finished.stdout
+    assert scores(folder / "killed") == scores(folder / "whole")
+    assert not (folder / "killed" / "checkpoint.pt").exists()
+
+
+def test_checkpoint_of_another_training_is_ignored(data):
+    folder, _ = data
+    (folder / "a").mkdir()
+    torch.save({"identity": "another"}, folder / "a" / "checkpoint.pt")
+    process = train(folder / "a", folder)
+    assert process.returncode == 0
+    assert "going on" not in process.stdout
+
+
+def test_test_clips_are_never_looked_at(data):
+    """Other labels of the test clips change no weight and no chosen epoch."""
+    folder, tracks = data
+    spec = changed(epochs=5, keep="best_val_roc_auc")
+    assert train(folder / "a", folder, spec).returncode == 0
+    labels = tracks.labels.copy()
+    labels[48:] = ~labels[48:]
+    Tracks(**(tracks.__dict__ | {"labels": labels})).write(folder / "tracks.parquet", "made-up")
+    assert train(folder / "b", folder, spec).returncode == 0
+    first, second = (torch.load(folder / name / "model.pt", weights_only=True)["weights"] for name in "ab")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert scores(folder / "a") == scores(folder / "b")
+
+
+def test_kept_epoch_is_the_best_and_not_the_worst(data):
+    folder, _ = data
+    assert train(folder / "a", folder, changed(epochs=6, keep="best_val_roc_auc")).returncode == 0
+    history = [float(row["val_roc_auc"]) for row in files.read_csv(folder / "a" / "history.csv")]
+    kept = files.read_json(folder / "a" / "run.json")["best_epoch"]
+    assert history[kept - 1] == max(history)
+
+
+def test_learning_rate_decays(data):
+    folder, _ = data
+    for name, decay in (("a", None), ("b", 2), ("c", 3)):
+        assert train(folder / name, folder, changed(decay_epochs=decay)).returncode == 0
+    a, b, c = ([row["train_loss"] for row in files.read_csv(folder / name / "history.csv")] for name in "abc")
+    assert a == c  # three epochs: the third decays only from two on
+    assert a[:2] == b[:2]
+    assert a[2] != b[2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"splits": ["test"] * 64}, "howlow train: there is no training clip"),
+        ({"splits": ["train"] * 64}, "howlow train: there is no validation clip"),
+        ({"clip_ids": [f"x{i}" for i in range(64)]}, "howlow train: there is no training clip"),
+    ],
+)
+def test_bad_splits_get_one_line(data, change, message):
+    folder, tracks = data
+    Tracks(**(tracks.__dict__ | change)).write(folder / "tracks.parquet", "made-up")
+    process = train(folder / "a", folder)
+    assert process.returncode == 1
+    assert process.stderr.strip() == message
+
+
+def test_exploding_loss_is_an_error(data):
+    folder, _ = data
+    store = open_store(folder / "manifest.json", 10, "db")
+    model = models.build("vgg", sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=2, width=1 / 64)
+    torch.nn.init.constant_(model.classifier.bias, torch.inf)
+    clips = training.Clips(np.arange(8), np.zeros((8, 2), bool))
+    protocol = SPEC["training"] | {"learning_rate": 1.0}
+    del protocol["threads"]
+    with pytest.raises(training.TrainingError, match=r"the loss of epoch 1 is (inf|nan)"):
+        training.train(model, store, clips, clips, seed=1, checkpoint=folder / "c.pt", identity="", **protocol)
+
+
+def test_broken_store_gets_one_line(data):
+    folder, _ = data
+    (folder / "00.npy").unlink()
+    process = train(folder / "a", folder)
+    assert process.returncode == 1
+    assert process.stderr.startswith("howlow train: ")
+    assert process.stderr.count("\n") == 1

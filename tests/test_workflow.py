@@ -1,0 +1,201 @@
+"""The workflow: what it plans, what a whole run makes of audio, and what a change makes it do again."""
+
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, planned_jobs, snakemake
+
+TINY = ROOT / "tests" / "tiny.yaml"
+PLAN = ["--dry-run", "--quiet", "rules"]
+
+DEMO_JOBS = {
+    "demo": 1,
+    "tracks": 1,
+    "decode": 2 * 2,
+    "mel": 2 * 7 * 2,
+    "store": 2 * 7,
+    "excluded": 1,
+    "train": 88 * 3,
+    "evaluate": 88,
+    "cost": 1,
+    "aggregate": 1,
+    "figure1": 1,
+    "all": 1,
+}
+PAPER_JOBS = {
+    "tracks": 2,
+    "decode": 2 * 16 + 2 * 64,
+    "mel": 14 * 16 + 6 * 64,
+    "store": 14 + 6,
+    "excluded": 2,
+    "train": (88 + 6 + 12 + 6) * 3,
+    "evaluate": 88 + 6 + 12 + 6,
+    "cost": 4,
+    "aggregate": 1,
+    "figure1": 1,
+    "all": 1,
+}
+
+
+@pytest.mark.parametrize(("name", "jobs"), [("config", DEMO_JOBS), ("paper", PAPER_JOBS)])
+def test_plans_without_any_audio(name, jobs, tmp_path):
+    shutil.copytree(ROOT / "resources", tmp_path / "resources")
+    process = snakemake(tmp_path, *PLAN, "--configfile", ROOT / "config" / f"{name}.yaml")
+    assert planned_jobs(process) == jobs | {"total": sum(jobs.values())}, process.stdout
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == ["resources"]
+
+
+def test_default_is_the_demo(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    assert planned_jobs(snakemake(tmp_path, *PLAN)) == DEMO_JOBS | {"total": sum(DEMO_JOBS.values())}
+
+
+def test_mistake_in_the_configuration_gets_one_line(tmp_path):
+    (tmp_path / "my.yaml").write_text(TINY.read_text().replace("epochs: 1", "epoch: 1"))
+    process = snakemake(tmp_path, *PLAN, "--configfile", "my.yaml")
+    assert process.returncode != 0
+    message = "my.yaml: experiments[0].training.epoch: unknown key; did you mean 'epochs'?"
+    assert any(line.strip().endswith(message) for line in process.stdout.splitlines())
+    assert "Traceback" not in process.stdout
+
+
+def test_missing_data_set_is_explained(tmp_path):
+    process = snakemake(
+        tmp_path, "results/mtat/tracks.parquet", "--cores", 1, "--configfile", ROOT / "config" / "paper.yaml"
+    )
+    assert process.returncode != 0
+    assert "howlow tracks: data/magnatagatune/annotations_final.csv: no such file" in process.stdout
+    assert "Traceback" not in process.stdout
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder with a finished run of the tiny configuration; tests work on copies."""
+    folder = tmp_path_factory.mktemp("finished")
+    process = snakemake(folder, "--cores", 2, "--configfile", TINY)
+    assert process.returncode == 0, process.stdout
+    return folder
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of the finished run, and how to plan or go on in it with a changed configuration."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+
+    def with_change(change=lambda config: None, *arguments):
+        config = yaml.safe_load(TINY.read_text())
+        change(config)
+        (folder / "changed.yaml").write_text(json.dumps(config))
+        return snakemake(folder, "--configfile", "changed.yaml", *(arguments or PLAN))
+
+    return folder, with_change
+
+
+class TestFinished:
+    def test_makes_all_results(self, finished):
+        results = finished / "results"
+        assert (results / "figure1.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / "figure1.png").read_bytes().startswith(b"\x89PNG")
+        assert b"/FontFile2" in (results / "figure1.pdf").read_bytes()  # fonts embedded
+        runs, summary = pd.read_csv(results / "runs.csv"), pd.read_csv(results / "summary.csv")
+        assert list(runs.columns) == [
+            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "seed", "roc_auc", "pr_auc",
+            "best_epoch", "train_seconds",
+        ]  # fmt: skip
+        assert list(summary.columns) == [
+            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "roc_auc_mean",
+            "roc_auc_std", "pr_auc_mean", "pr_auc_std", "gmac", "parameters", "bytes_per_clip",
+        ]  # fmt: skip
+        assert len(runs) == 10
+        assert len(summary) == 5
+        assert summary.notna().all(axis=None)
+        assert runs["roc_auc"].between(0, 1).all()
+        cell = summary.query("model == 'vgg' and sample_rate_hz == 12000 and n_mels == 8 and hop_factor == 10").iloc[0]
+        by_hand = runs.query("model == 'vgg' and sample_rate_hz == 12000 and n_mels == 8 and hop_factor == 10")
+        assert cell["roc_auc_mean"] == pytest.approx(by_hand["roc_auc"].mean())
+        assert cell["roc_auc_std"] == pytest.approx(np.std(by_hand["roc_auc"], ddof=1))
+        assert cell["bytes_per_clip"] == 8 * 137 * 2
+
+    def test_leaves_no_audio_and_nothing_unfinished(self, finished):
+        assert not [*finished.glob("results/*/audio/*/*.npy")]
+        assert not [*finished.glob("results/**/.*.part")]
+        assert (finished / "results/tiny/excluded.csv").read_text() == "clip_id,stage,reason\n"
+
+    def test_second_run_has_nothing_to_do(self, run):
+        _, plan = run
+        assert "Nothing to be done" in plan().stdout
+
+    def test_one_more_seed(self, run):
+        _, plan = run
+        jobs = planned_jobs(plan(lambda config: config.update(seeds=[1, 2, 3])))
+        expected = {"train": 5, "evaluate": 5, "aggregate": 1, "figure1": 1, "all": 1}
+        assert jobs == expected | {"total": sum(expected.values())}
+
+    def test_learning_rate_of_one_model(self, run):
+        _, plan = run
+        jobs = planned_jobs(plan(lambda config: config["experiments"][1]["training"].update(learning_rate=0.01)))
+        expected = {"train": 2, "evaluate": 1, "aggregate": 1, "figure1": 1, "all": 1}
+        assert jobs == expected | {"total": sum(expected.values())}
+
+    def test_order_of_keys_and_touched_scripts_change_nothing(self, run):
+        _, plan = run
+
+        def reverse(config):
+            config["experiments"] = [dict(reversed(e.items())) for e in config["experiments"]]
+
+        (ROOT / "workflow" / "scripts" / "train.py").touch()
+        assert "Nothing to be done" in plan(reverse).stdout
+
+    def test_stale_results_are_refused_by_name(self, run):
+        """`--touch` makes Snakemake believe that all is current; aggregation does not."""
+        _, go = run
+
+        def change(config):
+            config["experiments"][1]["training"]["learning_rate"] = 0.01
+
+        assert go(change, "--cores", 1, "--touch").returncode == 0
+        process = go(change, "--cores", 1, "--forcerun", "aggregate")
+        assert process.returncode != 0
+        assert "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration" in process.stdout
+
+    def test_same_scores_with_one_core(self, finished, tmp_path):
+        target = "results/tiny/vgg/16k_mel8_x10_db/seed1/scores.parquet"
+        process = snakemake(tmp_path, target, "--cores", 1, "--configfile", TINY)
+        assert process.returncode == 0, process.stdout
+        assert (tmp_path / target).read_bytes() == (finished / target).read_bytes()
+
+    def test_a_bad_clip_is_excluded_by_name(self, run):
+        folder, go = run
+        source = folder / "results/tiny/source"
+        audio = sorted(source.glob("mp3/0/*.mp3"))[0]
+        audio.write_bytes(b"")
+        process = go(lambda config: None, "--cores", 2, "--forcerun", "decode")
+        assert process.returncode == 0, process.stdout
+        annotations = (source / "annotations_final.csv").read_text().splitlines()
+        clip_id = next(line.split("\t")[0].strip('"') for line in annotations if audio.name in line)
+        excluded = (folder / "results/tiny/excluded.csv").read_text().splitlines()
+        assert excluded == ["clip_id,stage,reason", f"{clip_id},decode,zero bytes"]
+        for manifest in folder.glob("results/tiny/mel/*/*/manifest.json"):
+            clips = [clip for shard in json.loads(manifest.read_text())["shards"] for clip in shard["clip_ids"]]
+            assert len(clips) == 23
+            assert clip_id not in clips
+        assert len(pd.read_csv(folder / "results/runs.csv")) == 10
+
+    def test_logs_have_one_line_an_epoch(self, finished):
+        log = (finished / "logs/tiny/vgg/12k_mel8_x10_db/seed1.log").read_text()
+        assert re.search(r"^epoch 1/1: training loss \d\.\d+, validation loss \d\.\d+$", log, re.MULTILINE)
+        assert "%|" not in log  # no progress bars in files
+
+
+def test_runs_without_an_active_environment(tmp_path, monkeypatch):
+    """Programs run under the interpreter that runs Snakemake, wherever PATH points."""
+    monkeypatch.setenv("PATH", os.defpath)
+    process = snakemake(tmp_path, "results/tiny/tracks.parquet", "--cores", 1, "--configfile", TINY)
+    assert process.returncode == 0, process.stdout
