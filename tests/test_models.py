@@ -119,6 +119,13 @@ def test_musicnn_averages_the_activations_of_segments(orientation):
         torch.testing.assert_close(torch.sigmoid(model(x)), torch.stack(segments).mean(0))
 
 
+@pytest.mark.parametrize("logit", [60.0, -150.0])
+def test_musicnn_logits_stay_finite_where_activations_saturate(logit, monkeypatch):
+    model = musicnn(filters=2, width=1 / 64, n_tags=3).eval()
+    monkeypatch.setattr(model, "segment_logits", lambda x: torch.full((len(x), 3), logit))
+    torch.testing.assert_close(model(torch.randn(2, 1, 96, 400)), torch.full((2, 3), logit))
+
+
 def test_musicnn_covers_the_whole_clip():
     model = musicnn(filters=2, width=1 / 64)
     segments = model._all_segments(torch.arange(1820.0).expand(1, 1, 96, 1820))

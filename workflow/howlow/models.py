@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from howlow import mel, pooling
 
@@ -124,9 +125,9 @@ class MUSICNN(nn.Module):
         if self.training:
             return self.segment_logits(self._random_segments(x))
         segments = self._all_segments(x)  # (batch, n_segments, n_mels, segment_frames)
-        activations = torch.sigmoid(self.segment_logits(segments.flatten(0, 1).unsqueeze(1)))
-        mean = activations.unflatten(0, segments.shape[:2]).mean(1)
-        return torch.logit(mean, eps=torch.finfo(mean.dtype).tiny)
+        logits = self.segment_logits(segments.flatten(0, 1).unsqueeze(1)).unflatten(0, segments.shape[:2])
+        # The logit of the mean activation, log(mean p) - log(mean (1 - p)), without rounding p to 0 or 1.
+        return logsigmoid(logits).logsumexp(1) - logsigmoid(-logits).logsumexp(1)
 
     def segment_logits(self, x: Tensor) -> Tensor:
         """Logits (batch, n_tags) of segments (batch, 1, n_mels, segment_frames)."""

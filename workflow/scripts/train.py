@@ -29,6 +29,7 @@ def main(args: Namespace) -> None:
         n_tags=len(tracks.tags),
         **spec["options"],
     )
+    training.lay_out(model)
     run = {
         "spec": provenance.digest(spec),
         "code": args.code,
