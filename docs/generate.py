@@ -94,7 +94,7 @@ def _edges() -> Iterator[tuple[str, str]]:
         elif "->" in line:
             before, after = line.rstrip(";").split("->")
             arrows.append((before.strip(), after.split("[")[0].strip()))
-    yield from sorted((names[before], names[after]) for before, after in arrows)
+    yield from sorted((names[a], names[b]) for a, b in arrows if names[b] != "all")
 
 
 def _insert(text: str, part: str) -> str:

@@ -1,0 +1,47 @@
+"""Documentation that follows from the code is in step with it."""
+
+import importlib.util
+
+import pytest
+from conftest import ROOT
+
+from howlow import config
+
+
+@pytest.fixture(scope="module")
+def generate():
+    path = ROOT / "docs" / "generate.py"
+    specification = importlib.util.spec_from_file_location("generate", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_generated_parts_are_current(generate):
+    for path, text in generate.generated().items():
+        assert path.read_text() == text, f"{path.name} is out of date: run `make docs`"
+
+
+def _keys(schema):
+    """Every key that the schema knows."""
+    if isinstance(schema, dict):
+        properties = schema.get("properties", {})
+        yield from (key for key, declared in properties.items() if declared and "const" not in declared)
+        for value in schema.values():
+            yield from _keys(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _keys(value)
+
+
+def test_every_key_is_documented():
+    text = (ROOT / "config" / "README.md").read_text()
+    keys = set(_keys(config.schema()))
+    assert {"seeds", "n_mels", "orientation", "decay_epochs"} <= keys
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in text] == []
+
+
+def test_figure_of_the_readme_is_there():
+    text = (ROOT / "README.md").read_text()
+    assert "![Figure 1 of the demo](docs/figure1-demo.png)" in text
+    assert (ROOT / "docs" / "figure1-demo.png").stat().st_size > 50_000
