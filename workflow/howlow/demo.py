@@ -80,7 +80,7 @@ _HISS = {True: ((6500, 6800), 0.012), False: ((6900, 7200), 0.0085)}  # band in 
 _PULSE_HZ = (3600, 4150, 4750)  # partials
 _PULSE_S = 0.12
 _PULSE_GAPS_S = (0.22, 0.4)
-_PULSE_AMPLITUDE = 0.035
+_PULSE_AMPLITUDE = 0.03
 _BED_HZ = (50, 5500)
 _BED_RMS = 0.0045
 _WHISTLE_HZ = (2520, 2590)
@@ -244,7 +244,7 @@ def render_pulses(attack_first: bool, rng: np.random.Generator, sample_rate: int
     length = _n_samples(sample_rate)
     t = np.arange(round(_PULSE_S * sample_rate)) / sample_rate
     fade = np.cos(np.pi / 2 * t / _PULSE_S)  # to exactly nothing at the end of the pulse
-    pulse = np.minimum(t / 0.004, 1) * np.exp(-t / 0.05) * fade
+    pulse = np.minimum(t / 0.005, 1) * np.exp(-t / 0.05) * fade
     envelope = np.zeros(length, np.float32)
     gaps = rng.uniform(*_PULSE_GAPS_S, round(CLIP_S / _PULSE_GAPS_S[0]))
     onsets = (np.cumsum(gaps) * sample_rate).astype(int)
