@@ -7,8 +7,7 @@ CONFIG ?= config/config.yaml
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 
 BIN := $(VENV)/bin
-# Compiling all modules ahead takes longer than compiling those that are used when they are.
-INSTALL := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: figure1 test check docs lock clean
 .DELETE_ON_ERROR:

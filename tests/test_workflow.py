@@ -65,6 +65,14 @@ def test_mistake_in_the_configuration_gets_one_line(tmp_path):
     assert "Traceback" not in process.stdout
 
 
+def test_variable_that_is_not_set_gets_one_line(tmp_path, monkeypatch):
+    monkeypatch.delenv("HOWLOW_REAL_MUSIC", raising=False)
+    process = snakemake(tmp_path, *PLAN, "--configfile", ROOT / "docs" / "real-music.yaml")
+    assert process.returncode != 0
+    assert "datasets.music.root: '$HOWLOW_REAL_MUSIC' names an environment variable that is not set" in process.stdout
+    assert "Traceback" not in process.stdout
+
+
 def test_missing_data_set_is_explained(tmp_path):
     process = snakemake(
         tmp_path, "results/mtat/tracks.parquet", "--cores", 1, "--configfile", ROOT / "config" / "paper.yaml"
@@ -143,6 +151,11 @@ class TestFinished:
         jobs = planned_jobs(plan(lambda config: config["experiments"][1]["training"].update(learning_rate=0.01)))
         expected = {"train": 2, "evaluate": 1, "aggregate": 1, "figure1": 1, "all": 1}
         assert jobs == expected | {"total": sum(expected.values())}
+
+    def test_another_demo_is_decoded_again(self, run):
+        _, plan = run
+        jobs = planned_jobs(plan(lambda config: config["datasets"]["tiny"].update(seed=5)))
+        assert (jobs["demo"], jobs["decode"], jobs["mel"], jobs["train"]) == (1, 4, 6, 10)
 
     def test_order_of_keys_and_touched_scripts_change_nothing(self, run):
         _, plan = run

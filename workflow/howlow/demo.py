@@ -56,11 +56,11 @@ PROBES = ("air", "attack first", "split partial")
 TAGS = (*MUSICAL, *PROBES)
 
 FOLDERS = "0123456789abcdef"
-SPLITS = {"train": "0123456789ab", "valid": "c", "test": "def"}
+SPLITS = {"train": "0123456789ab", "validation": "c", "test": "def"}
 FORGOTTEN = 0.05
 """Fraction of the positives of a musical tag that the annotations lack."""
 
-_SHARES = {"valid": 0.05, "test": 0.47}
+_SHARES = {"validation": 0.05, "test": 0.47}
 _RATES = dict(zip(INSTRUMENTS, (0.34, 0.32, 0.28, 0.24, 0.18, 0.14, 0.10), strict=True)) | {
     "drums": 0.42,
     "fast": 0.30,
@@ -129,10 +129,10 @@ def split_sizes(n_clips: int) -> dict[str, int]:
         raise ValueError(f"n_clips is at least {len(FOLDERS)}, one for each folder, not {n_clips}")
     # The small splits get four, enough for both values of every tag, as far as the clips go.
     spare = n_clips - len(FOLDERS)
-    valid = 1 + min(spare, max(3, round(_SHARES["valid"] * n_clips) - 1))
+    valid = 1 + min(spare, max(3, round(_SHARES["validation"] * n_clips) - 1))
     spare -= valid - 1
     test = 3 + min(spare, max(1, round(_SHARES["test"] * n_clips) - 3))
-    return {"train": n_clips - valid - test, "valid": valid, "test": test}
+    return {"train": n_clips - valid - test, "validation": valid, "test": test}
 
 
 def draw_tags(n_clips: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -83,7 +83,7 @@ def save(figure: Figure, *paths: Path) -> None:
     """Save a figure in the format of each file's ending; the same figure gives the same bytes."""
     metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     for path in paths:
-        with files.whole(path) as beside:
+        with mpl.rc_context(STYLE), files.whole(path) as beside:
             figure.savefig(beside, format=path.suffix[1:], dpi=200, metadata=metadata.get(path.suffix))
 
 

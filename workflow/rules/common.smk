@@ -20,6 +20,8 @@ os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get
 
 try:
     configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
+    for name in config["datasets"]:
+        specs.root(config, name)
 except HowlowError as error:
     raise WorkflowError(str(error))
 
@@ -69,6 +71,12 @@ def metadata(wildcards):
     kind = config["datasets"][wildcards.dataset]["kind"]
     names = METADATA[kind]
     return [root / name for name in names if kind == "demo" or (root / name).exists()]
+
+
+def generated_audio(wildcards):
+    """The audio that the workflow makes itself; that of a user is no input file of a job, there is too much of it."""
+    kind = config["datasets"][wildcards.dataset]["kind"]
+    return "results/{dataset}/source/mp3" if kind == "demo" else []
 
 
 def manifest(wildcards):

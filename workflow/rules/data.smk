@@ -39,6 +39,7 @@ rule decode:
     input:
         # Other tags do not change the audio; `store` checks that the clips are the same.
         tracks=ancient("results/{dataset}/tracks.parquet"),
+        audio=generated_audio,
     output:
         audio=temp("results/{dataset}/audio/{sample_rate}/{shard}.npy"),
         clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
