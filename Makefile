@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 figure1: $(VENV)/runtime
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake --quiet rules --cores $(CORES) --configfile $(CONFIG)
 
 test: check
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile

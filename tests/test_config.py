@@ -7,6 +7,7 @@ import yaml
 from conftest import ROOT
 
 from howlow import config as configuration
+from howlow import demo
 from howlow.representation import Representation
 
 SHIPPED = sorted([*ROOT.glob("config/*.yaml"), *ROOT.glob("docs/*.yaml"), *ROOT.glob("tests/*.yaml")])
@@ -59,6 +60,10 @@ def test_defaults_are_filled_in():
         "log_type": ["db"],
     }
     assert config["figure1"] == {"dataset": "demo", "model": "vgg"}
+
+
+def test_default_size_of_the_demo_is_the_generators():
+    assert configuration.schema()["$defs"]["demo"]["properties"]["n_clips"]["default"] == demo.N_CLIPS
 
 
 @pytest.mark.parametrize(

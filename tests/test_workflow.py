@@ -93,17 +93,17 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def run(finished, tmp_path):
-    """A copy of the finished run, and how to plan or go on in it with a changed configuration."""
+    """A copy of the finished run, and a function that goes on in it, under a changed configuration if need be."""
     folder = tmp_path / "run"
     shutil.copytree(finished, folder, symlinks=True)
 
-    def with_change(change=lambda config: None, *arguments):
+    def go(*arguments, change=lambda config: None):
         config = yaml.safe_load(TINY.read_text())
         change(config)
         (folder / "changed.yaml").write_text(json.dumps(config))
-        return snakemake(folder, "--configfile", "changed.yaml", *(arguments or PLAN))
+        return snakemake(folder, *arguments, "--configfile", "changed.yaml")
 
-    return folder, with_change
+    return folder, go
 
 
 class TestFinished:
@@ -137,34 +137,38 @@ class TestFinished:
         assert (finished / "results/tiny/excluded.csv").read_text() == "clip_id,stage,reason\n"
 
     def test_second_run_has_nothing_to_do(self, run):
-        _, plan = run
-        assert "Nothing to be done" in plan().stdout
+        _, go = run
+        assert "Nothing to be done" in go(*PLAN).stdout
 
     def test_one_more_seed(self, run):
-        _, plan = run
-        jobs = planned_jobs(plan(lambda config: config.update(seeds=[1, 2, 3])))
+        _, go = run
+        jobs = planned_jobs(go(*PLAN, change=lambda config: config.update(seeds=[1, 2, 3])))
         expected = {"train": 5, "evaluate": 5, "aggregate": 1, "figure1": 1, "all": 1}
         assert jobs == expected | {"total": sum(expected.values())}
 
     def test_learning_rate_of_one_model(self, run):
-        _, plan = run
-        jobs = planned_jobs(plan(lambda config: config["experiments"][1]["training"].update(learning_rate=0.01)))
+        _, go = run
+
+        def change(config):
+            config["experiments"][1]["training"]["learning_rate"] = 0.01
+
+        jobs = planned_jobs(go(*PLAN, change=change))
         expected = {"train": 2, "evaluate": 1, "aggregate": 1, "figure1": 1, "all": 1}
         assert jobs == expected | {"total": sum(expected.values())}
 
     def test_another_demo_is_decoded_again(self, run):
-        _, plan = run
-        jobs = planned_jobs(plan(lambda config: config["datasets"]["tiny"].update(seed=5)))
+        _, go = run
+        jobs = planned_jobs(go(*PLAN, change=lambda config: config["datasets"]["tiny"].update(seed=5)))
         assert (jobs["demo"], jobs["decode"], jobs["mel"], jobs["train"]) == (1, 4, 6, 10)
 
     def test_order_of_keys_and_touched_scripts_change_nothing(self, run):
-        _, plan = run
+        _, go = run
 
         def reverse(config):
             config["experiments"] = [dict(reversed(e.items())) for e in config["experiments"]]
 
         (ROOT / "workflow" / "scripts" / "train.py").touch()
-        assert "Nothing to be done" in plan(reverse).stdout
+        assert "Nothing to be done" in go(*PLAN, change=reverse).stdout
 
     def test_stale_results_are_refused_by_name(self, run):
         """`--touch` makes Snakemake believe that all is current; aggregation does not."""
@@ -173,42 +177,47 @@ class TestFinished:
         def change(config):
             config["experiments"][1]["training"]["learning_rate"] = 0.01
 
-        assert go(change, "--cores", 1, "--touch").returncode == 0
-        process = go(change, "--cores", 1, "--forcerun", "aggregate")
+        assert go("--cores", 1, "--touch", change=change).returncode == 0
+        process = go("results/runs.csv", "--cores", 1, "--forcerun", "aggregate", change=change)
         assert process.returncode != 0
         assert "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration" in process.stdout
 
-    def test_same_scores_with_one_core(self, finished, tmp_path):
+    def test_same_scores_with_one_core(self, run, finished):
+        folder, go = run
         target = "results/tiny/vgg/16k_mel8_x10_db/seed1/scores.parquet"
-        process = snakemake(tmp_path, target, "--cores", 1, "--configfile", TINY)
+        (folder / target).unlink()
+        process = go(target, "--cores", 1)
         assert process.returncode == 0, process.stdout
-        assert (tmp_path / target).read_bytes() == (finished / target).read_bytes()
+        assert (folder / target).read_bytes() == (finished / target).read_bytes()
 
-    def test_a_bad_clip_is_excluded_by_name(self, run):
+    def test_runs_without_an_active_environment(self, run, monkeypatch):
+        """Programs run under the interpreter that runs Snakemake, wherever PATH points."""
+        folder, go = run
+        monkeypatch.setenv("PATH", os.defpath)
+        (folder / "results/tiny/left_out.csv").unlink()
+        process = go("results/tiny/left_out.csv", "--cores", 1)
+        assert process.returncode == 0, process.stdout
+
+    def test_a_bad_clip_is_excluded_by_name_and_everywhere(self, run):
         folder, go = run
         source = folder / "results/tiny/source"
         audio = sorted(source.glob("mp3/0/*.mp3"))[0]
         audio.write_bytes(b"")
-        process = go(lambda config: None, "--cores", 2, "--forcerun", "decode")
+        manifests = [path.relative_to(folder) for path in folder.glob("results/tiny/mel/*/*/manifest.json")]
+        process = go("results/tiny/excluded.csv", *manifests, "--cores", 2, "--forcerun", "decode")
         assert process.returncode == 0, process.stdout
         annotations = (source / "annotations_final.csv").read_text().splitlines()
         clip_id = next(line.split("\t")[0].strip('"') for line in annotations if audio.name in line)
         excluded = (folder / "results/tiny/excluded.csv").read_text().splitlines()
         assert excluded == ["clip_id,stage,reason", f"{clip_id},decode,zero bytes"]
-        for manifest in folder.glob("results/tiny/mel/*/*/manifest.json"):
-            clips = [clip for shard in json.loads(manifest.read_text())["shards"] for clip in shard["clip_ids"]]
+        assert len(manifests) == 3
+        for manifest in manifests:
+            shards = json.loads((folder / manifest).read_text())["shards"]
+            clips = [clip for shard in shards for clip in shard["clip_ids"]]
             assert len(clips) == 23
             assert clip_id not in clips
-        assert len(pd.read_csv(folder / "results/runs.csv")) == 10
 
     def test_logs_have_one_line_an_epoch(self, finished):
         log = (finished / "logs/tiny/vgg/12k_mel8_x10_db/seed1.log").read_text()
         assert re.search(r"^epoch 1/1: training loss \d\.\d+, validation loss \d\.\d+$", log, re.MULTILINE)
         assert "%|" not in log  # no progress bars in files
-
-
-def test_runs_without_an_active_environment(tmp_path, monkeypatch):
-    """Programs run under the interpreter that runs Snakemake, wherever PATH points."""
-    monkeypatch.setenv("PATH", os.defpath)
-    process = snakemake(tmp_path, "results/tiny/tracks.parquet", "--cores", 1, "--configfile", TINY)
-    assert process.returncode == 0, process.stdout
