@@ -74,7 +74,9 @@ def test_bytes_per_clip():
     assert cost.bytes_per_clip(96, 1366) == 96 * 1366 * 2
 
 
-@pytest.mark.parametrize(("axis", "size"), [("sample_rate", 22_050), ("n_mels", 64), ("hop_factor", 7)])
+@pytest.mark.parametrize(
+    ("axis", "size"), [("sample_rate", 22_050), ("n_mels", 64), ("hop_factor", 7), ("seconds", 10)]
+)
 def test_sizes_without_pooling_are_named(axis, size):
     arguments = {"sample_rate": 12_000, "n_mels": 96, "hop_factor": 1} | {axis: size}
     with pytest.raises(pooling.PoolingError, match=f"{axis} {size}") as caught:

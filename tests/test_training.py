@@ -1,5 +1,6 @@
 """Training: repeatable to the bit, resumable, and blind to the test clips."""
 
+import json
 import os
 import signal
 import subprocess
@@ -104,7 +105,7 @@ def test_killed_training_goes_on_and_ends_the_same(data, model):
         spec = spec | {"model": "musicnn", "options": {"width": 1 / 64, "filters": 1, "segment_frames": 20}}
     assert train(folder / "whole", folder, spec).returncode == 0
     command = [
-        sys.executable, SCRIPTS / "train.py", "--spec", __import__("json").dumps(spec), "--code", "test",
+        sys.executable, SCRIPTS / "train.py", "--spec", json.dumps(spec), "--code", "test",
         "--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "killed",
     ]  # fmt: skip
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
@@ -195,3 +196,34 @@ def test_broken_store_gets_one_line(data):
     assert process.returncode == 1
     assert process.stderr.startswith("howlow train: ")
     assert process.stderr.count("\n") == 1
+
+
+def test_adam_is_pytorchs():
+    torch.manual_seed(0)
+    ours = torch.nn.Linear(5, 3)
+    theirs = torch.nn.Linear(5, 3)
+    theirs.load_state_dict(ours.state_dict())
+    optimizers = training.Adam(ours), torch.optim.Adam(theirs.parameters(), lr=0.01, eps=1e-7)
+    for _ in range(20):
+        x = torch.randn(4, 5)
+        for model in (ours, theirs):
+            model.zero_grad()
+            model(x).square().sum().backward()
+        optimizers[0].step(0.01)
+        optimizers[1].step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_training_does_not_import_the_compiler_nor_scikit_learn(data):
+    """They take longer to import than a training of the demo lasts."""
+    folder, _ = data
+    code = (
+        "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]);"
+        "runpy.run_path(sys.argv[0], run_name='__main__');"
+        "print('heavy:', *sorted({'torch._dynamo', 'sklearn', 'scipy.signal'} & set(sys.modules)))"
+    )
+    inputs = ["--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "a"]
+    command = [sys.executable, "-c", code, SCRIPTS / "train.py", "--spec", json.dumps(SPEC), "--code", "test", *inputs]
+    process = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1] == "heavy:"

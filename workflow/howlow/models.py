@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from howlow import mel, pooling
+from howlow.representation import CLIP_SECONDS
 
 # Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
 BATCH_NORM_EPSILON = 1e-3
@@ -176,6 +177,7 @@ def build(
     hop_factor: int,
     n_tags: int,
     width: float = 1.0,
+    seconds: float = CLIP_SECONDS,
     batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     orientation: str = "intended",
     filters: int = 32,
@@ -192,6 +194,7 @@ def build(
     n_tags : int
     width : float
         factor of the number of filters of every layer, in MUSICNN of those after the first; 1 is the paper's
+    seconds : float, length of the clips; it decides VGG-CNN's pooling
     batch_norm_momentum : float
         share of the newest batch in the running statistics, as PyTorch counts it; 0.01 is the paper's, a
         training of fewer than some 500 steps needs more
@@ -207,7 +210,7 @@ def build(
         if there is no such network
     """
     if name == "vgg":
-        windows = pooling.windows(sample_rate, n_mels, hop_factor)
+        windows = pooling.windows(sample_rate, n_mels, hop_factor, seconds)
         return VGG(windows, n_tags, width, batch_norm_momentum)
     if name == "musicnn":
         return MUSICNN(

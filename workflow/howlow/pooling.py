@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from howlow.errors import HowlowError
+from howlow.representation import CLIP_SECONDS
 
 TIME = {
     12_000: {
@@ -39,20 +40,22 @@ BANDS = {
 class PoolingError(HowlowError):
     """Table III has no row for this input; `axis` names which of its sizes is the reason."""
 
-    def __init__(self, axis: str, value: int, known: Iterable[int]):
+    def __init__(self, axis: str, value: float, known: Iterable[float]):
         listed = ", ".join(map(str, sorted(known)))
         super().__init__(f"VGG-CNN has no pooling for {axis} {value}, only for {listed} (the paper's Table III)")
         self.axis = axis
 
 
-def windows(sample_rate: int, n_mels: int, hop_factor: int) -> list[tuple[int, int]]:
+def windows(sample_rate: int, n_mels: int, hop_factor: int, seconds: float = CLIP_SECONDS) -> list[tuple[int, int]]:
     """(bands, frames) of the pooling window of each of the four layers.
 
     Raises
     ------
     PoolingError
-        if Table III has no row for the sample rate, the hop or the number of bands
+        if Table III has no row for the sample rate, the hop, the number of bands or the length of the clips
     """
+    if seconds != CLIP_SECONDS:
+        raise PoolingError("seconds", seconds, [CLIP_SECONDS])
     if sample_rate not in TIME:
         raise PoolingError("sample_rate", sample_rate, TIME)
     if hop_factor not in TIME[sample_rate]:
