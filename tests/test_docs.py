@@ -1,6 +1,7 @@
 """Documentation that follows from the code is in step with it."""
 
 import importlib.util
+import re
 
 import pytest
 from conftest import ROOT
@@ -41,7 +42,7 @@ def test_every_key_is_documented():
     assert [key for key in sorted(keys) if f"| `{key}` |" not in text] == []
 
 
-def test_figure_of_the_readme_is_there():
-    text = (ROOT / "README.md").read_text()
-    assert "![Figure 1 of the demo](docs/figure1-demo.png)" in text
-    assert (ROOT / "docs" / "figure1-demo.png").stat().st_size > 50_000
+def test_pictures_of_the_readme_are_there():
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", (ROOT / "README.md").read_text())
+    assert pictures
+    assert all((ROOT / picture).stat().st_size > 50_000 for picture in pictures)
