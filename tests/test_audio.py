@@ -1,8 +1,12 @@
 """Decoding: the centred crop of what is really in a file, at any rate, or a reason why not."""
 
+import tracemalloc
+
+import av
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from howlow import audio
 
@@ -12,11 +16,6 @@ def test_clip_has_the_papers_length(rate, expected, tone):
     clip = audio.load_clip(tone(), rate)
     assert clip.shape == (expected,)
     assert clip.dtype == np.float32
-
-
-def test_crop_is_centred():
-    assert audio.crop(np.arange(10), 4).tolist() == [3, 4, 5, 6]
-    assert audio.crop(np.arange(11), 4).tolist() == [3, 4, 5, 6]
 
 
 def test_crop_is_of_the_decoded_samples(tmp_path):
@@ -60,6 +59,10 @@ def _bad(tmp_path, name):
         soundfile.write(path, samples[name], 16_000, subtype="FLOAT")
     elif name == "zero bytes":
         path.touch()
+    elif name.startswith("cut off"):
+        path = path.with_suffix(name.removeprefix("cut off"))
+        soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(16_000 * 40), 16_000)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 4])
     elif name == "not audio":
         path.write_text("no audio at all\n" * 1000)
     return path
@@ -69,6 +72,10 @@ def _bad(tmp_path, name):
     ("name", "reason"),
     [
         ("missing", "missing file"),
+        ("cut off.flac", "truncated: .* of 40.00 s"),
+        ("cut off.mp3", r"shorter than 29.1 s \(\d+"),
+        ("cut off.ogg", r"shorter than 29.1 s \(\d+|truncated"),
+        ("cut off.wav", r"shorter than 29.1 s \(\d+|truncated"),
         ("zero bytes", "zero bytes"),
         ("not audio", "not decodable audio"),
         ("silent", "all-silent"),
@@ -85,6 +92,83 @@ def test_bad_files_are_named_with_their_reason(name, reason, rate, tmp_path):
 
 
 def test_length_is_bounded(tone, monkeypatch):
-    monkeypatch.setattr(audio, "_MAX_SECONDS", 10)
+    monkeypatch.setattr(audio, "MAX_SAMPLES", 10 * 16_000)
     with pytest.raises(audio.AudioError, match="longer than 10 s"):
-        audio.decode(tone())
+        audio.load_clip(tone(), 16_000)
+
+
+@pytest.mark.parametrize(("native", "rate"), [(44_100, 16_000), (44_100, 12_000), (48_000, 16_000), (16_000, 12_000)])
+def test_crop_of_a_long_file_is_that_of_the_whole_resampled(native, rate, tmp_path):
+    signal = 0.1 * np.random.default_rng(0).standard_normal(native * 5).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", signal, native, subtype="FLOAT")
+    whole = soxr.resample(signal, native, rate, quality=audio.RESAMPLER)
+    length = audio.n_samples(rate, 2.0)
+    start = (len(whole) - length) // 2
+    np.testing.assert_allclose(audio.load_clip(tmp_path / "a.wav", rate, 2.0), whole[start : start + length], atol=1e-5)
+
+
+@pytest.mark.parametrize("native", [8_000, 11_025, 22_050, 44_101, 96_000])
+def test_a_file_of_just_the_length_is_enough_at_any_rate(native, tmp_path):
+    seconds = 1.1
+    samples = int(np.ceil(seconds * native - 1e-6))
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.ones(samples), native)
+    for rate in (12_000, 16_000):
+        assert len(audio.load_clip(tmp_path / "a.wav", rate, seconds)) == audio.n_samples(rate, seconds)
+    soundfile.write(tmp_path / "b.wav", 0.1 * np.ones(samples - 1), native)
+    with pytest.raises(audio.AudioError, match="shorter"):
+        audio.load_clip(tmp_path / "b.wav", 12_000, seconds)
+
+
+def test_only_half_of_a_long_file_is_held(tmp_path):
+    rng = np.random.default_rng(0)
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 8_000, 1, subtype="PCM_16") as file:
+        for _ in range(60):
+            file.write(0.1 * rng.standard_normal(8_000 * 20).astype(np.float32))
+    tracemalloc.start()
+    audio.load_clip(tmp_path / "long.wav", 8_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    whole = 8_000 * 20 * 60 * 4
+    assert peak < 0.75 * whole
+
+
+def test_many_channels_do_not_make_blocks_large(tmp_path):
+    soundfile.write(tmp_path / "wide.wav", np.full((8_000, 200), 0.1), 8_000)
+    np.testing.assert_allclose(audio.load_clip(tmp_path / "wide.wav", 8_000, 0.5), 0.1, atol=1e-4)
+
+
+@pytest.mark.parametrize("codec", [("clip.m4a", "aac"), ("clip.wma", "wmav2"), ("clip.m4a", "alac")])
+def test_what_libsndfile_lacks_is_decoded_by_ffmpeg(codec, tmp_path):
+    path = encode(tmp_path / codec[0], codec[1])
+    clip = audio.load_clip(path, 16_000)
+    spectrum = np.abs(np.fft.rfft(clip * np.hanning(len(clip))))
+    assert len(clip) == audio.n_samples(16_000)
+    assert np.argmax(spectrum) * 16_000 / len(clip) == pytest.approx(440, abs=1)
+
+
+def test_m4a_cut_off(tmp_path):
+    path = encode(tmp_path / "clip.m4a", "aac", options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(audio.AudioError, match=r"truncated: .* of 3\d\.\d\d s|not decodable audio"):
+        audio.load_clip(path, 16_000)
+
+
+def test_playlists_are_not_followed(tmp_path, tone):
+    (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:30,\n{tone()}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(audio.AudioError, match="not decodable audio"):
+        audio.load_clip(tmp_path / "list.m3u8", 16_000)
+
+
+def encode(path, codec, **settings):
+    """A stereo tone of 30 s at 44.1 kHz, by FFmpeg."""
+    t = np.arange(44_100 * 30) / 44_100
+    signal = np.tile((0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), (2, 1))
+    with av.open(str(path), "w", **settings) as container:
+        stream = container.add_stream(codec, rate=44_100, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(signal, format="fltp", layout="stereo")
+        frame.sample_rate = 44_100
+        resampler = av.AudioResampler(stream.format, "stereo", 44_100, frame_size=stream.frame_size or 4096)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path

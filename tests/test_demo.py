@@ -96,7 +96,7 @@ def test_clips_are_16_khz_mono_32_kbit_mp3_and_long_enough(root):
     for path in root.rglob("*.mp3"):
         info = soundfile.info(path)
         assert (info.format, info.samplerate, info.channels) == ("MP3", RATE, 1)
-        signal, rate = audio.decode(path)
+        signal, rate = soundfile.read(path)
         assert len(signal) >= audio.n_samples(rate)
         assert np.abs(signal).max() < 1
         assert path.stat().st_size * 8 / (len(signal) / rate) == pytest.approx(32_000, rel=0.01)

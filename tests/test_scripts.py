@@ -1,6 +1,7 @@
 """The programs of workflow/scripts, run by their command lines: what they write and what they refuse."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -41,16 +42,17 @@ def decode(root, rate):
     return run_script("decode", "--tracks", root / "tracks.parquet", "--shard", "00", *outputs, spec=spec)
 
 
-def mel(root, rate=12_000, n_mels=8):
+def mel(root, rate=12_000, n_mels=8, dtype="float16", threads=1):
     folder = root / "mel"
-    spec = {"dtype": "float16", "n_mels": n_mels, "sample_rate": rate}
+    spec = {"dtype": dtype, "n_mels": n_mels, "sample_rate": rate, "window": "periodic"}
     outputs = ["--mel", folder / "00.npy", "--record", folder / "00.json"]
-    return run_script("mel", "--audio", root / f"{rate}.npy", *outputs, spec=spec)
+    return run_script("mel", "--audio", root / f"{rate}.npy", *outputs, "--threads", threads, spec=spec)
 
 
-def store(root, rate=12_000):
+def store(root, rate=12_000, max_excluded=0.2):
+    spec = {"max_excluded": max_excluded, "shards": ["00"]}
     inputs = ["--tracks", root / "tracks.parquet", "--clips", root / "clips" / str(rate)]
-    return run_script("store", *inputs, "--manifest", root / "mel" / "manifest.json", spec={"shards": ["00"]})
+    return run_script("store", *inputs, "--manifest", root / "mel" / "manifest.json", spec=spec)
 
 
 def test_decode_keeps_the_good_clips_and_names_the_bad_one(collection):
@@ -74,6 +76,35 @@ def test_mel_and_store(collection):
     assert np.isfinite(spectrograms).all()
     assert set(manifest["origin"]) == {"decode", "mel"}
     assert {"essentia", "soxr"} <= set(manifest["versions"])
+
+
+def test_spectrograms_do_not_depend_on_the_number_of_processes(collection):
+    digests = []
+    for threads in (1, 3):
+        assert mel(collection, threads=threads).returncode == 0
+        digests.append(files.sha256(collection / "mel" / "00.npy"))
+    assert digests[0] == digests[1]
+
+
+def test_store_of_float32_holds_what_float16_rounds(collection):
+    assert mel(collection).returncode == 0
+    rounded = np.load(collection / "mel" / "00.npy").astype(np.float32)
+    assert mel(collection, dtype="float32").returncode == 0
+    exact = np.load(collection / "mel" / "00.npy")
+    assert exact.dtype == np.float32
+    assert 0 < np.abs(rounded - exact).max() <= 1 / 32
+
+
+def test_too_many_bad_clips_stop_the_run(collection):
+    assert mel(collection).returncode == 0
+    process = store(collection, max_excluded=0.1)
+    assert process.returncode == 1
+    message = (
+        r"1 of 5 clips are unusable, more than max_excluded 0.1 allows: 2: not decodable audio .* or raise max_exc"
+    )
+    assert re.search(message, process.stderr)
+    assert not (collection / "mel" / "manifest.json").exists()
+    assert "1 of 5 clips excluded" in store(collection).stdout
 
 
 def test_store_refuses_other_clips_than_the_tracks_list(collection):

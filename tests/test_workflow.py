@@ -120,6 +120,7 @@ class TestFinished:
         assert list(summary.columns) == [
             "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "roc_auc_mean",
             "roc_auc_std", "pr_auc_mean", "pr_auc_std", "gmac", "parameters", "bytes_per_clip",
+            "n_clips", "n_excluded",
         ]  # fmt: skip
         assert len(runs) == 10
         assert len(summary) == 5
@@ -130,6 +131,8 @@ class TestFinished:
         assert cell["roc_auc_mean"] == pytest.approx(by_hand["roc_auc"].mean())
         assert cell["roc_auc_std"] == pytest.approx(np.std(by_hand["roc_auc"], ddof=1))
         assert cell["bytes_per_clip"] == 8 * 137 * 2
+        assert (summary["n_clips"] == 24).all()
+        assert (summary["n_excluded"] == 0).all()
 
     def test_leaves_no_audio_and_nothing_unfinished(self, finished):
         assert not [*finished.glob("results/*/audio/*/*.npy")]
@@ -181,6 +184,19 @@ class TestFinished:
         process = go("results/runs.csv", "--cores", 1, "--forcerun", "aggregate", change=change)
         assert process.returncode != 0
         assert "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration" in process.stdout
+
+    def test_only_a_limit_of_submissions_that_was_asked_for_is_kept(self, run):
+        """Snakemake's own of 100 a second costs it half a core after some hundreds of jobs."""
+        _, go = run
+        step = ["results/tiny/excluded.csv", "--cores", 1, "--verbose", "--forcerun", "excluded"]
+        assert "Submitting maximum" not in go(*step).stdout
+        assert "Submitting maximum 7 job(s)" in go(*step, "--max-jobs-per-timespan", "7/1s").stdout
+
+    def test_other_window_computes_all_spectrograms_again_and_decodes(self, run):
+        _, go = run
+        jobs = planned_jobs(go(*PLAN, change=lambda config: config.update(spectrograms={"window": "symmetric"})))
+        assert (jobs["decode"], jobs["mel"], jobs["store"], jobs["train"]) == (4, 6, 3, 10)
+        assert "demo" not in jobs
 
     def test_same_scores_with_one_core(self, run, finished):
         folder, go = run

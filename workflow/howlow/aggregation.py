@@ -1,5 +1,6 @@
 """All results of a configuration in two tables, after a check that they are its results."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def runs(config: dict[str, Any], results: Path, code: dict[str, str]) -> pd.Data
 
 
 def summary(config: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each cell: mean and standard deviation (n - 1) over the seeds, and the costs."""
+    """One row for each cell: mean and standard deviation (n - 1) over the seeds, the costs, the number of clips."""
     groups = runs.groupby(KEYS, sort=False)
     table = groups.agg(
         n_seeds=("seed", "size"),
@@ -73,21 +74,35 @@ def summary(config: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.Dat
         pr_auc_std=("pr_auc", "std"),
     ).reset_index()
     costs = pd.concat([_costs(results, experiment) for experiment in config["experiments"]])
-    return table.merge(costs, on=KEYS, how="left", validate="one_to_one")
+    table = table.merge(costs, on=KEYS, how="left", validate="one_to_one")
+    stores = table[["dataset", "sample_rate_hz", "n_mels"]].itertuples(index=False)
+    counts = [_clip_counts(results, *store) for store in stores]
+    return table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
 
 
 def _checked_manifest(
     config: dict[str, Any], dataset: str, sample_rate: int, n_mels: int, results: Path, code: dict[str, str]
 ) -> str:
     """The digest of a store's content, once it is sure that the store is this configuration's."""
-    path = results / dataset / "mel" / str(sample_rate) / str(n_mels) / "manifest.json"
+    path = _manifest_path(results, dataset, sample_rate, n_mels)
     manifest = files.read_json(path)
     expected = {
         "decode": [provenance.digest(specs.decode(config, dataset, sample_rate)), code["decode"]],
-        "mel": [provenance.digest(specs.mel(sample_rate, n_mels)), code["mel"]],
+        "mel": [provenance.digest(specs.mel(config, sample_rate, n_mels)), code["mel"]],
     }
     _check(path, manifest["origin"], expected)
     return content_digest(manifest)
+
+
+@cache
+def _clip_counts(results: Path, dataset: str, sample_rate: int, n_mels: int) -> tuple[int, int]:
+    """Number of clips in a store, and of those that could not be decoded."""
+    manifest = files.read_json(_manifest_path(results, dataset, sample_rate, n_mels))
+    return sum(len(shard["clip_ids"]) for shard in manifest["shards"]), manifest["n_excluded"]
+
+
+def _manifest_path(results: Path, dataset: str, sample_rate: int, n_mels: int) -> Path:
+    return results / dataset / "mel" / str(sample_rate) / str(n_mels) / "manifest.json"
 
 
 def _check(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:

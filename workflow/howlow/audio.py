@@ -1,6 +1,10 @@
-"""Audio files to clips: decode, mix to mono, resample, crop to the centre."""
+"""Audio files to clips: decode, mix to mono, crop to the centre, resample."""
 
+from collections import deque
+from collections.abc import Iterator
+from math import ceil, gcd
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -12,8 +16,17 @@ from howlow.representation import CLIP_SECONDS
 RESAMPLER = "HQ"
 """soxr's quality: LibROSA's default (`soxr_hq`), 20 bits, passband to 91 % of the Nyquist frequency."""
 
-_BLOCK_SAMPLES = 1 << 20
-_MAX_SECONDS = 3600
+MAX_SAMPLES = 3600 * 48_000
+"""Decoded length beyond which a file is refused: an hour at 48 kHz. Half of it is held at most, 346 MB."""
+
+_MAX_NATIVE_RATE_HZ = 768_000
+_BLOCK_SAMPLES = 1 << 18
+# Around the crop, for the resampler's filter to settle in.
+_MARGIN_S = 0.1
+# A declared length that is missed by more than encoders pad means that the file was cut off.
+_TRUNCATED_S = 0.25
+# What FFmpeg may take a file for: containers of music, no playlists, which could name other files.
+_FFMPEG_FORMATS = "mov,aac,asf,matroska,webm,wv,ape,aiff,caf"
 
 
 class AudioError(HowlowError):
@@ -24,64 +37,37 @@ class AudioError(HowlowError):
         self.reason = reason
 
 
+class _Source(NamedTuple):
+    """An open audio file."""
+
+    sample_rate: int
+    declared_samples: int | None  # by the header; None where headers can't be trusted
+    blocks: Iterator[np.ndarray]  # the decoded samples, mono
+
+
+class _Centre(NamedTuple):
+    """The middle of a file at its own rate: a crop, and some samples on either side of it."""
+
+    samples: np.ndarray
+    margin: int
+    sample_rate: int
+
+
 def n_samples(sample_rate: int, seconds: float = CLIP_SECONDS) -> int:
     """Number of samples of a clip: 349,200 at 12 kHz and 465,600 at 16 kHz for 29.1 s."""
     return round(seconds * sample_rate)
 
 
-def decode(path: Path | str) -> tuple[np.ndarray, int]:
-    """Decode a whole audio file and mix it down to mono by the mean of its channels.
-
-    The length is that of the decoded samples; a header's claim is never used (MP3 headers over-report).
-
-    Returns
-    -------
-    signal : np.ndarray [shape=(n_samples,), dtype=float32]
-    sample_rate : int, in Hz, as in the file
-
-    Raises
-    ------
-    AudioError
-        if the file is missing, empty, not audio, broken, too long, silent or not finite
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(path, "missing file")
-    if path.stat().st_size == 0:
-        raise AudioError(path, "zero bytes")
-    try:
-        with soundfile.SoundFile(path) as file:
-            sample_rate = file.samplerate
-            blocks: list[np.ndarray] = []
-            while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1))
-                if sum(map(len, blocks)) > _MAX_SECONDS * sample_rate:
-                    raise AudioError(path, f"longer than {_MAX_SECONDS} s")
-    except soundfile.LibsndfileError as error:
-        raise AudioError(path, f"not decodable audio ({error.error_string})") from None
-    signal = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    if not np.isfinite(signal).all():
-        raise AudioError(path, "has samples that are not finite")
-    if not signal.any():
-        raise AudioError(path, "all-silent" if len(signal) else "no samples")
-    return signal, sample_rate
-
-
-def crop(signal: np.ndarray, length: int) -> np.ndarray:
-    """The centred `length` samples of a signal: from `(len(signal) - length) // 2` on."""
-    start = (len(signal) - length) // 2
-    return signal[start : start + length]
-
-
 def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS) -> np.ndarray:
     """Load the centred `seconds` of an audio file as mono at `sample_rate`.
 
-    Whether a file gives a clip depends on the file alone, never on `sample_rate`: its decoded length
-    is compared with `seconds` at its own rate.
+    Channels are mixed by their mean. The centre is that of the decoded samples: a header's claim is never
+    used (MP3 headers over-report). Whether a file gives a clip depends on the file and `seconds` alone, never
+    on `sample_rate`.
 
     Parameters
     ----------
-    path : path of a file in a format that libsndfile decodes (MP3, FLAC, WAV, OGG, ...)
+    path : file that libsndfile decodes (MP3, FLAC, WAV, OGG, Opus, AIFF ...) or else FFmpeg (M4A, WMA ...)
     sample_rate : int, in Hz
     seconds : float
 
@@ -92,13 +78,109 @@ def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS)
     Raises
     ------
     AudioError
-        see `decode`; also if the file is shorter than `seconds`
+        if the file is missing, empty, not audio, broken, cut off, too short or too long, silent where the clip
+        is, or has samples that are not finite
     """
-    signal, native_rate = decode(path)
-    if len(signal) < n_samples(native_rate, seconds):
-        raise AudioError(path, f"shorter than {seconds} s ({len(signal) / native_rate:.2f} s)")
-    if native_rate != sample_rate:
-        signal = soxr.resample(signal, native_rate, sample_rate, quality=RESAMPLER)
-    length = n_samples(sample_rate, seconds)
-    # Resampling may round the last sample away: at most one, and inaudible.
-    return crop(np.pad(signal, (0, max(0, length - len(signal)))), length)
+    path = Path(path)
+    centre = _centre(path, seconds, sample_rate)
+    signal, margin = centre.samples, centre.margin
+    if centre.sample_rate != sample_rate:
+        signal = soxr.resample(signal, centre.sample_rate, sample_rate, quality=RESAMPLER)
+        margin = margin * sample_rate // centre.sample_rate  # exactly: see _margin
+    return np.ascontiguousarray(signal[margin : margin + n_samples(sample_rate, seconds)])
+
+
+def _centre(path: Path, seconds: float, sample_rate: int) -> _Centre:
+    """Decode a file and keep its middle; what can't be in it any more is let go while decoding."""
+    source = _open(path)
+    native = source.sample_rate
+    length = ceil(seconds * native - 1e-6)  # as many as the clip needs at any rate
+    kept: deque[np.ndarray] = deque()
+    start = total = 0  # of what is kept, of all that was decoded
+    for block in source.blocks:
+        if not np.isfinite(block).all():
+            raise AudioError(path, "has samples that are not finite")
+        kept.append(block)
+        total += len(block)
+        if total > MAX_SAMPLES:
+            raise AudioError(path, f"longer than {MAX_SAMPLES / native:.0f} s")
+        first_needed = (total - length) // 2 - native
+        while start + len(kept[0]) <= first_needed:
+            start += len(kept.popleft())
+    declared = source.declared_samples or 0
+    if declared - total > _TRUNCATED_S * native:
+        raise AudioError(path, f"truncated: {total / native:.2f} s of {declared / native:.2f} s")
+    if total < length:
+        raise AudioError(path, f"shorter than {seconds} s ({total / native:.2f} s)")
+    crop = (total - length) // 2
+    margin = _margin(crop, native, sample_rate)
+    samples = np.concatenate(kept)[crop - margin - start :][: length + 2 * margin]
+    if not samples[margin : margin + length].any():
+        raise AudioError(path, f"all-silent in its centred {seconds} s")
+    return _Centre(samples, margin, native)
+
+
+def _margin(available: int, native: int, sample_rate: int) -> int:
+    """A number of samples that is a whole one at `sample_rate`, too, so that both crops start at the same time."""
+    step = native // gcd(native, sample_rate)
+    return min(available, ceil(_MARGIN_S * native)) // step * step
+
+
+def _open(path: Path) -> _Source:
+    if not path.is_file():
+        raise AudioError(path, "missing file")
+    if path.stat().st_size == 0:
+        raise AudioError(path, "zero bytes")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = AudioError(path, f"not decodable audio ({error.error_string})")
+        return _open_with_ffmpeg(path, reason)
+    # An MP3's header is an estimate; that of the others is exact.
+    declared = None if file.subtype.startswith("MPEG") else file.frames
+    return _Source(_checked_rate(path, file.samplerate), declared, _libsndfile_blocks(path, file))
+
+
+def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    size = max(1, _BLOCK_SAMPLES // file.channels)
+    try:
+        with file:
+            while len(block := file.read(size, dtype="float32", always_2d=True)):
+                yield block.mean(axis=1)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(path, f"not decodable audio ({error.error_string})") from None
+
+
+def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
+    import av  # 0.3 s, and few collections need it
+
+    try:
+        container = av.open(str(path), options={"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError):
+        raise reason from None
+    if not container.streams.audio:
+        raise AudioError(path, "has no audio stream")
+    stream = container.streams.audio[0]
+    declared = None
+    if stream.duration and stream.time_base:
+        declared = int(stream.duration * stream.time_base * stream.rate)
+    return _Source(_checked_rate(path, stream.rate), declared, _ffmpeg_blocks(path, container, stream))
+
+
+def _ffmpeg_blocks(path: Path, container, stream) -> Iterator[np.ndarray]:  # type: ignore[no-untyped-def]
+    import av
+
+    planar = av.AudioResampler(format="fltp")  # of the samples' type only
+    try:
+        with container:
+            for frame in container.decode(stream):
+                for part in planar.resample(frame):
+                    yield part.to_ndarray().mean(axis=0, dtype=np.float32)
+    except (av.FFmpegError, ValueError) as error:
+        raise AudioError(path, f"not decodable audio ({error})") from None
+
+
+def _checked_rate(path: Path, sample_rate: int) -> int:
+    if not 0 < sample_rate <= _MAX_NATIVE_RATE_HZ:
+        raise AudioError(path, f"has a sample rate of {sample_rate} Hz")
+    return sample_rate

@@ -15,7 +15,8 @@ from howlow import pooling
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 
-SCHEMA_PATH = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+# Resolved, because workflow/scripts/howlow is a link to this folder.
+SCHEMA_PATH = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
 
 class ConfigError(HowlowError):

@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +35,6 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def bytes_per_clip(n_mels: int, n_frames: int, dtype: str = "float16") -> int:
+def bytes_per_clip(n_mels: int, n_frames: int, dtype: str) -> int:
     """Bytes that one clip's spectrogram takes when it is stored at this resolution."""
-    return n_mels * n_frames * torch.empty(0, dtype=getattr(torch, dtype)).itemsize
+    return n_mels * n_frames * np.dtype(dtype).itemsize

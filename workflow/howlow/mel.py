@@ -6,10 +6,11 @@ import numpy as np
 
 FRAME_SIZE = 512
 HOP_SIZE = 256
+WINDOWS = ("periodic", "symmetric")
 POWER_FLOOR = 1e-10
 """Power below which `db` does not go: -100 dB."""
 
-_BLOCK_FRAMES = 1024
+_BLOCK_FRAMES = 256
 
 
 def n_frames(n_samples: int, hop_factor: int = 1) -> int:
@@ -51,11 +52,44 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     return np.stack([mel_bands(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
 
 
-def mel_power(signal: np.ndarray, sample_rate: int, n_mels: int) -> np.ndarray:
-    """Mel-spectrogram of the power of a signal.
+def power_spectrum(signal: np.ndarray, window: str = "periodic") -> np.ndarray:
+    """Power of the short-time Fourier transform: frames of 512 samples every 256, Hann window, magnitude squared.
 
-    Frames of 512 samples every 256, periodic Hann window, magnitude squared, Essentia's mel filters:
-    `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to 1e-4 relative,
+    Parameters
+    ----------
+    signal : np.ndarray [shape=(n_samples,), dtype=float32]
+    window : `periodic` as LibROSA's, or `symmetric` as Essentia's default
+
+    Returns
+    -------
+    np.ndarray [shape=(n_frames, FRAME_SIZE // 2 + 1), dtype=float32]
+    """
+    n = n_frames(len(signal))
+    half = FRAME_SIZE // 2
+    padded = np.zeros((n - 1) * HOP_SIZE + FRAME_SIZE, np.float32)
+    padded[half : half + len(signal)] = signal[: len(padded) - half]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME_SIZE)[::HOP_SIZE]
+    weights = _hann(window)
+    power = np.empty((n, half + 1), np.float32)
+    for start in range(0, n, _BLOCK_FRAMES):  # in blocks that fit the processor's cache
+        block = slice(start, start + _BLOCK_FRAMES)
+        spectrum = np.fft.rfft(frames[block] * weights)
+        np.square(spectrum.real, out=power[block])
+        power[block] += np.square(spectrum.imag)
+    return power
+
+
+def _hann(window: str) -> np.ndarray:
+    if window not in WINDOWS:
+        raise ValueError(f"window is 'periodic' or 'symmetric', not {window!r}")
+    points = FRAME_SIZE + (window == "periodic")
+    return np.hanning(points)[:FRAME_SIZE].astype(np.float32)
+
+
+def mel_power(signal: np.ndarray, sample_rate: int, n_mels: int, window: str = "periodic") -> np.ndarray:
+    """Mel-spectrogram of the power of a signal: `power_spectrum` through Essentia's mel filters.
+
+    It is `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to 1e-4 relative,
     with Essentia's one frame more at the end.
 
     Parameters
@@ -63,24 +97,13 @@ def mel_power(signal: np.ndarray, sample_rate: int, n_mels: int) -> np.ndarray:
     signal : np.ndarray [shape=(n_samples,), dtype=float32]
     sample_rate : int, in Hz
     n_mels : int
+    window : see `power_spectrum`
 
     Returns
     -------
     np.ndarray [shape=(n_mels, n_frames), dtype=float32]
     """
-    n = n_frames(len(signal))
-    half = FRAME_SIZE // 2
-    padded = np.zeros((n - 1) * HOP_SIZE + FRAME_SIZE, np.float32)
-    padded[half : half + len(signal)] = signal[: len(padded) - half]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME_SIZE)[::HOP_SIZE]
-    window = np.hanning(FRAME_SIZE + 1)[:-1].astype(np.float32)  # periodic
-    filters = filter_bank(sample_rate, n_mels)
-    mel = np.empty((n_mels, n), np.float32)
-    for start in range(0, n, _BLOCK_FRAMES):  # in blocks that fit the processor's cache
-        block = slice(start, start + _BLOCK_FRAMES)
-        spectrum = np.fft.rfft(frames[block] * window)
-        mel[:, block] = filters @ (spectrum.real**2 + spectrum.imag**2).T
-    return mel
+    return filter_bank(sample_rate, n_mels) @ power_spectrum(signal, window).T
 
 
 def compress(power: np.ndarray, log_type: str) -> np.ndarray:

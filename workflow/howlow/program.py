@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +13,7 @@ from tqdm import tqdm
 
 from howlow.errors import HowlowError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -34,3 +37,18 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
     """Go through `items` with a bar on a terminal; a log file gets nothing of it."""
     return tqdm(items, desc=description, total=total, disable=None, leave=False)
+
+
+def parallel(function: Callable[[S], T], items: Iterable[S], processes: int) -> Iterator[T]:
+    """`map` over some processes, in order; it runs only a few items ahead, so that results don't pile up."""
+    if processes == 1:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        ahead: deque[Future[T]] = deque()
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > 4 * processes:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

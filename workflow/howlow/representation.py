@@ -5,9 +5,6 @@ from dataclasses import astuple, dataclass
 CLIP_SECONDS = 29.1
 """Length of a clip in the paper, section IV."""
 
-STORE_DTYPE = "float16"
-"""Of the stored spectrograms, in dB: from -100 to 100 dB the error is at most 1/32 dB."""
-
 
 @dataclass(frozen=True, order=True)
 class Representation:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from howlow.config import ConfigError, representations
-from howlow.representation import CLIP_SECONDS, STORE_DTYPE, Representation
+from howlow.representation import CLIP_SECONDS, Representation
 
 Spec = dict[str, Any]
 
@@ -52,7 +52,8 @@ def demo(config: Spec, dataset: str) -> Spec:
 
 def tracks(config: Spec, dataset: str) -> Spec:
     """Of reading a dataset's metadata."""
-    return config["datasets"][dataset] | {"dataset": dataset, "root": root(config, dataset)}
+    settings = {key: value for key, value in config["datasets"][dataset].items() if key != "max_excluded"}
+    return settings | {"dataset": dataset, "root": root(config, dataset)}
 
 
 def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
@@ -61,14 +62,14 @@ def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
     return {"sample_rate": sample_rate, "seconds": CLIP_SECONDS, "source": source}
 
 
-def mel(sample_rate: int, n_mels: int) -> Spec:
+def mel(config: Spec, sample_rate: int, n_mels: int) -> Spec:
     """Of the mel-spectrograms of one sample rate and number of bands, at x1."""
-    return {"dtype": STORE_DTYPE, "n_mels": n_mels, "sample_rate": sample_rate}
+    return config["spectrograms"] | {"n_mels": n_mels, "sample_rate": sample_rate}
 
 
 def store(config: Spec, dataset: str) -> Spec:
     """Of putting the shards of one sample rate and number of bands together."""
-    return {"shards": shards(config, dataset)}
+    return {"max_excluded": config["datasets"][dataset]["max_excluded"], "shards": shards(config, dataset)}
 
 
 def excluded(config: Spec, dataset: str) -> Spec:
@@ -95,11 +96,11 @@ def evaluate(config: Spec) -> Spec:
     return {"seeds": config["seeds"]}
 
 
-def cost(experiment: Spec) -> Spec:
+def cost(config: Spec, experiment: Spec) -> Spec:
     """Of the costs of all cells of an experiment."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
-        "dtype": STORE_DTYPE,
+        "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
         "options": experiment["options"],
         "seconds": CLIP_SECONDS,
@@ -108,7 +109,7 @@ def cost(experiment: Spec) -> Spec:
 
 def aggregate(config: Spec) -> Spec:
     """Of collecting and checking all results: everything but what only the figures read."""
-    return {key: config[key] for key in ("datasets", "experiments", "seeds")}
+    return {key: config[key] for key in ("datasets", "experiments", "seeds", "spectrograms")}
 
 
 def figure1(config: Spec) -> Spec:

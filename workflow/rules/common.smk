@@ -18,6 +18,13 @@ ENVIRONMENT = "../../envs/howlow.yaml"
 # Programs run under the interpreter of Snakemake, also where its environment is not active.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
+# The default limit of submissions, 100 a second, has Snakemake 9 look at all jobs once a second for each job that has
+# finished so far: half a core after 200 jobs. Trainings take seconds at least, so nothing here needs that limit.
+scheduling = workflow.scheduling_settings
+limit = scheduling and scheduling.max_jobs_per_timespan
+if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+    scheduling.max_jobs_per_timespan = None
+
 try:
     configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
     for name in config["datasets"]:

@@ -33,7 +33,7 @@ rule cost:
     conda:
         ENVIRONMENT
     params:
-        spec=lambda w: spec(specs.cost, experiment(w)),
+        spec=lambda w: spec(specs.cost, config, experiment(w)),
         code=code("cost"),
     shell:
         program("cost", "--tracks {input.tracks} --cost {output}")

@@ -14,10 +14,10 @@ rule mel:
     conda:
         ENVIRONMENT
     params:
-        spec=lambda w: spec(specs.mel, int(w.sample_rate), int(w.n_mels)),
+        spec=lambda w: spec(specs.mel, config, int(w.sample_rate), int(w.n_mels)),
         code=code("mel"),
     shell:
-        program("mel", "--audio {input} --mel {output.mel} --record {output.record}")
+        program("mel", "--audio {input} --mel {output.mel} --record {output.record} --threads {threads}")
 
 
 rule store:

@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -23,15 +22,14 @@ def main(args: Namespace) -> None:
 
     def clips() -> Iterator[np.ndarray]:
         load = partial(_load, sample_rate=spec["sample_rate"], seconds=spec["seconds"])
-        with ProcessPoolExecutor(args.threads) as pool:
-            loaded = pool.map(load, paths, chunksize=4)
-            for clip_id, clip in zip(clip_ids, program.progress(loaded, "decode", len(paths)), strict=True):
-                if isinstance(clip, str):
-                    excluded.append((clip_id, clip))
-                    print(f"excluded: {clip_id}: {clip}")
-                else:
-                    kept.append(clip_id)
-                    yield clip
+        loaded = program.parallel(load, paths, args.threads)
+        for clip_id, clip in zip(clip_ids, program.progress(loaded, "decode", len(paths)), strict=True):
+            if isinstance(clip, str):
+                excluded.append((clip_id, clip))
+                print(f"excluded: {clip_id}: {clip}", flush=True)
+            else:
+                kept.append(clip_id)
+                yield clip
 
     length = audio.n_samples(spec["sample_rate"], spec["seconds"])
     files.write_rows(args.audio, clips(), (length,), "float32")

@@ -1,7 +1,7 @@
 """Mel-spectrograms of one shard of audio, in dB at the reference hop."""
 
 from argparse import Namespace
-from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +12,23 @@ from howlow import mel as mel_module
 
 def main(args: Namespace) -> None:
     spec = args.spec
-    sample_rate, n_mels = spec["sample_rate"], spec["n_mels"]
-    clips = np.load(args.audio, mmap_mode="r")
-
-    def spectrograms() -> Iterator[np.ndarray]:
-        for clip in program.progress(clips, "mel"):
-            yield mel_module.compress(mel_module.mel_power(clip, sample_rate, n_mels), "db")
-
-    shape = (n_mels, mel_module.n_frames(clips.shape[1]))
-    n_clips = files.write_rows(args.mel, spectrograms(), shape, spec["dtype"])
+    n_clips, n_samples = _clips(args.audio).shape
+    options = {key: spec[key] for key in ("sample_rate", "n_mels", "window")}
+    rows = program.parallel(partial(_spectrogram, path=args.audio, options=options), range(n_clips), args.threads)
+    shape = (spec["n_mels"], mel_module.n_frames(n_samples))
+    files.write_rows(args.mel, program.progress(rows, "mel", n_clips), shape, spec["dtype"])
     record = {"spec": provenance.digest(spec), "code": args.code, "sha256": files.sha256(args.mel)}
     files.write_json(args.record, record)
     print(f"{n_clips} spectrograms of {shape[0]} bands and {shape[1]} frames")
+
+
+@cache
+def _clips(path: Path) -> np.ndarray:
+    return np.load(path, mmap_mode="r")
+
+
+def _spectrogram(index: int, path: Path, options: dict) -> np.ndarray:
+    return mel_module.compress(mel_module.mel_power(_clips(path)[index], **options), "db")
 
 
 if __name__ == "__main__":
@@ -31,4 +36,5 @@ if __name__ == "__main__":
     options.add_argument("--audio", type=Path, required=True, help=".npy file of clips")
     options.add_argument("--mel", type=Path, required=True, help=".npy file to write")
     options.add_argument("--record", type=Path, required=True, help="JSON file to write: the .npy file's origin")
+    options.add_argument("--threads", type=int, default=1, help="processes")
     program.run(main, options)

@@ -15,16 +15,19 @@ def main(args: Namespace) -> None:
     tracks = tracks_module.read(args.tracks)
     folder = args.manifest.parent
     shards, shapes, origins = [], [], []
+    excluded: list[tuple[str, str]] = []
     for name in spec["shards"]:
         decoded, record = files.read_json(args.clips / f"{name}.json"), files.read_json(folder / f"{name}.json")
         listed = [clip for clip, shard in zip(tracks.clip_ids, tracks.shards, strict=True) if shard == name]
         _check_listed(args, name, listed, decoded)
+        excluded += decoded["excluded"]
         array = np.load(folder / f"{name}.npy", mmap_mode="r")
         if len(array) != len(decoded["clip_ids"]):
             raise store_module.StoreError(f"{folder / name}.npy: has {len(array)} clips, not those of its audio")
         shards.append({"file": f"{name}.npy", "clip_ids": decoded["clip_ids"], "sha256": record["sha256"]})
         shapes.append(array.shape[1:])
         origins.append({"decode": [decoded["spec"], decoded["code"]], "mel": [record["spec"], record["code"]]})
+    _check_excluded(excluded, len(tracks.clip_ids), spec["max_excluded"], args.clips)
     if any(origin != origins[0] for origin in origins):
         raise store_module.StoreError(f"{folder}: its shards come from different specifications or code")
     manifest = {
@@ -32,6 +35,7 @@ def main(args: Namespace) -> None:
         "n_frames": shapes[0][1],
         "dtype": str(array.dtype),
         "shards": shards,
+        "n_excluded": len(excluded),
         "origin": origins[0],
         "versions": provenance.versions("numpy", "scipy", "essentia", "soundfile", "soxr"),
         "commit": provenance.commit(),
@@ -46,6 +50,16 @@ def _check_listed(args: Namespace, name: str, listed: list[str], decoded: dict[s
         raise store_module.StoreError(
             f"{args.tracks}: lists other clips in shard {name} than were decoded; decode again with"
             " `snakemake --forcerun decode`"
+        )
+
+
+def _check_excluded(excluded: list[tuple[str, str]], n_clips: int, limit: float, clips: Path) -> None:
+    print(f"{len(excluded)} of {n_clips} clips excluded")
+    if len(excluded) > limit * n_clips:
+        some = "; ".join(f"{clip_id}: {reason}" for clip_id, reason in excluded[:3])
+        raise store_module.StoreError(
+            f"{clips}: {len(excluded)} of {n_clips} clips are unusable, more than max_excluded {limit:g} allows:"
+            f" {some}{'; ...' if len(excluded) > 3 else ''}. Mend them, or raise max_excluded of this dataset"
         )
 
 

@@ -18,3 +18,8 @@ def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
     """
     settings = {key: spec[key] for key in ("root", "tags", "exclude", "shards") if key in spec}
     return _LOADERS[spec["kind"]](**settings)
+
+
+def published_sizes(kind: str) -> dict[str, int]:
+    """Number of usable clips of each split that the field reports for a dataset."""
+    return {"mtat": mtat.PUBLISHED_SIZES, "msd": msd.PUBLISHED_SIZES}[kind]

@@ -22,6 +22,7 @@ from howlow import files
 from howlow.errors import HowlowError
 from howlow.tracks import COLUMNS, Tracks
 
+PUBLISHED_SIZES = {"train": 18_706, "validation": 1_825, "test": 5_329}
 ANNOTATIONS = "annotations_final.csv"
 FOLDERS = "0123456789abcdef"
 _SPLITS = dict.fromkeys("0123456789ab", "train") | {"c": "validation"} | dict.fromkeys("def", "test")

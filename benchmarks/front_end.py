@@ -1,0 +1,197 @@
+"""The front end against the way of the paper's authors: from audio files to mel-spectrograms.
+
+All 14 pairs of sample rate and number of bands, both log types. Every figure of a table comes from the same
+run and the same clips, so that the ratios hold on a machine that others use, too:
+
+    python benchmarks/front_end.py [FOLDER]
+
+FOLDER is one in MagnaTagATune's layout; without it, clips of the demo are generated.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from howlow import audio, demo, mel  # noqa: E402
+
+RATES = (12_000, 16_000)
+BANDS = (128, 96, 48, 32, 24, 16, 8)
+
+
+def authors(path: Path) -> list[np.ndarray]:
+    """As the authors' published extraction works: Essentia frame by frame, a loader for each sample rate."""
+    import essentia.standard as es
+
+    spectrograms = []
+    for rate in RATES:
+        signal = es.MonoLoader(filename=str(path), sampleRate=rate)()
+        window = es.Windowing(type="hann", normalized=False)
+        spectrum = es.Spectrum(size=512)
+        banks = [_mel_bands(es, rate, n_mels) for n_mels in BANDS]
+        frames: list[list[np.ndarray]] = [[] for _ in BANDS]
+        for frame in es.FrameGenerator(signal, frameSize=512, hopSize=256):
+            magnitudes = spectrum(window(frame))
+            for bank, rows in zip(banks, frames, strict=True):
+                rows.append(bank(magnitudes))
+        for rows in frames:
+            power = np.array(rows).T
+            spectrograms += [np.log10(1 + 10_000 * power), 10 * np.log10(np.maximum(power, 1e-10))]
+    return spectrograms
+
+
+def _mel_bands(es, rate: int, n_mels: int):
+    return es.MelBands(
+        inputSize=257,
+        sampleRate=rate,
+        numberBands=n_mels,
+        lowFrequencyBound=0,
+        highFrequencyBound=rate / 2,
+        type="power",
+        weighting="linear",
+        warpingFormula="slaneyMel",
+        normalize="unit_tri",
+    )
+
+
+def howlow(path: Path) -> list[np.ndarray]:
+    """As howlow's library does it."""
+    spectrograms = []
+    for rate in RATES:
+        power = mel.power_spectrum(audio.load_clip(path, rate)).T
+        for n_mels in BANDS:
+            bands = mel.filter_bank(rate, n_mels) @ power
+            spectrograms += [mel.compress(bands, log_type) for log_type in ("log", "db")]
+    return spectrograms
+
+
+def decoding(path: Path) -> np.ndarray:
+    """Decoding alone, with libsndfile."""
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def one_process(ways: list[Callable], paths: list[Path]) -> dict[str, float]:
+    """Median time of a clip of each way in ms, all of them in turn on every clip."""
+    times: dict[str, list[float]] = {way.__name__: [] for way in ways}
+    for way in ways:
+        way(paths[0])
+    for path in paths:
+        for way in ways:
+            start = time.perf_counter()
+            way(path)
+            times[way.__name__].append(1000 * (time.perf_counter() - start))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def two_processes(paths: list[Path]) -> float:
+    """Time of a clip in ms where two processes share the authors' way."""
+    with ProcessPoolExecutor(2) as pool:
+        list(pool.map(authors_time, paths[:2]))
+        start = time.perf_counter()
+        list(pool.map(authors_time, paths))
+        return 1000 * (time.perf_counter() - start) / len(paths)
+
+
+def authors_time(path: Path) -> None:
+    """`authors` without handing its result to another process."""
+    authors(path)
+
+
+def through_the_workflow(root: Path, n_clips: int, folder: Path) -> float:
+    """Time of a clip in ms of the rules `decode` and `mel` on two cores, with everything written."""
+    grid = [{"sample_rate": list(RATES), "n_mels": list(BANDS)}]
+    config = {
+        "datasets": {"music": {"kind": "mtat", "root": str(root), "shards": 2, "max_excluded": 0.1}},
+        "experiments": [{"dataset": "music", "model": "vgg", "grid": grid}],
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    command = [*snakemake, "--directory", str(folder), "--quiet", "all"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    configuration = ["--configfile", str(folder / "config.yaml")]
+    subprocess.run([*command, "results/music/tracks.parquet", *configuration], check=True, env=environment)
+    targets = [f"results/music/mel/{rate}/{n}/{shard}.npy" for rate in RATES for n in BANDS for shard in ("00", "01")]
+    start = time.perf_counter()
+    subprocess.run([*command, *targets, *configuration], check=True, env=environment)
+    return 1000 * (time.perf_counter() - start) / n_clips
+
+
+def peak_memory(paths: list[Path], folder: Path, n_clips: int) -> dict[str, float]:
+    """Largest resident memory in MB of a decode and a mel job on one shard of so many clips."""
+    from howlow.tracks import Tracks
+
+    chosen = [paths[i % len(paths)] for i in range(n_clips)]
+    ids = [str(i) for i in range(n_clips)]
+    labels = np.ones((n_clips, 1), bool)
+    Tracks(ids, list(map(str, chosen)), ["train"] * n_clips, ["00"] * n_clips, ("a",), labels).write(
+        folder / "t.parquet", "d"
+    )
+    decode_spec = {"sample_rate": 16_000, "seconds": 29.1, "source": {"root": "/"}}
+    mel_spec = {"dtype": "float16", "n_mels": 128, "sample_rate": 16_000, "window": "periodic"}
+    decode_files = ["--tracks", "t.parquet", "--shard", "00", "--audio", "a.npy", "--clips", "a.json"]
+    mel_files = ["--audio", "a.npy", "--mel", "m.npy", "--record", "m.json"]
+    return {
+        "decode": _peak(folder, "decode", decode_spec, decode_files),
+        "mel": _peak(folder, "mel", mel_spec, mel_files),
+    }
+
+
+def _peak(folder: Path, name: str, spec: dict, arguments: Iterable[str]) -> float:
+    program = ROOT / "workflow" / "scripts" / f"{name}.py"
+    command = [sys.executable, str(program), "--spec", json.dumps(spec), "--code", "-", *arguments]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{name} failed")
+    return usage.ru_maxrss / 1000
+
+
+def main(root: Path | None, n_timed: int, n_workflow: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if root is None:
+            root = folder / "demo"
+            demo.generate(root, n_clips=n_workflow, workers=2)
+        found = sorted((root / "mp3" if (root / "mp3").is_dir() else root).glob("*/*.mp3"))
+        paths = found[:: max(1, len(found) // n_timed)][:n_timed]
+        print(f"{len(paths)} of {len(found)} clips in {root.name}\n")
+
+        single = one_process([authors, howlow, decoding], paths)
+        print("| from file to all 14 x 2 spectrograms, one process | ms a clip | times faster | times decoding |")
+        print("|---|---|---|---|")
+        for name, ms in single.items():
+            print(f"| {name} | {ms:.1f} | {single['authors'] / ms:.1f} | {ms / single['decoding']:.1f} |")
+
+        double = two_processes(paths)
+        ours = through_the_workflow(root, len(found), folder)
+        print("\n| two processes | ms a clip | times faster |\n|---|---|---|")
+        print(f"| authors, nothing written | {double:.1f} | 1.0 |")
+        print(f"| howlow's rules decode and mel, all files written | {ours:.1f} | {double / ours:.1f} |")
+        print(f"| (the authors in one process) | {single['authors']:.1f} | {double / single['authors']:.1f} |")
+
+        print("\n| clips in the shard | peak of decode, MB | peak of mel, MB |\n|---|---|---|")
+        for n_clips in (50, 1000):
+            peaks = peak_memory(found, folder, n_clips)
+            print(f"| {n_clips} | {peaks['decode']:.0f} | {peaks['mel']:.0f} |")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("folder", nargs="?", type=Path, help="clips in MagnaTagATune's layout")
+    options.add_argument("--timed", type=int, default=20, help="clips to time in one process")
+    options.add_argument("--clips", type=int, default=200, help="clips to generate where no folder is given")
+    given = options.parse_args()
+    main(given.folder and given.folder.resolve(), given.timed, given.clips)

@@ -1,0 +1,86 @@
+"""What a configuration will take, before anything runs: storage, temporary audio, trainings."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+
+from howlow import audio, cost, datasets, demo, mel, models, specs
+from howlow.config import representations
+from howlow.errors import HowlowError
+from howlow.representation import CLIP_SECONDS
+
+_PASSES = 3
+"""Multiply-accumulates of a training step in those of the network: forward, and two products backward."""
+
+
+def split_sizes(config: dict[str, Any], dataset: str) -> tuple[dict[str, int], bool]:
+    """Number of clips of each split of a dataset, and whether they were counted.
+
+    Where the metadata is not there yet, the sizes are the published ones.
+    """
+    settings = config["datasets"][dataset]
+    if settings["kind"] == "demo":
+        return demo.split_sizes(settings["n_clips"]), True
+    try:
+        tracks, _ = datasets.load(specs.tracks(config, dataset))
+    except HowlowError:
+        return datasets.published_sizes(settings["kind"]), False
+    return {split: tracks.splits.count(split) for split in dict.fromkeys(tracks.splits)}, True
+
+
+def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
+    """The stored spectrograms of a dataset: one row a sample rate and number of bands.
+
+    Hops and log types take no storage of their own.
+
+    Returns
+    -------
+    pd.DataFrame with the columns sample_rate_hz, n_mels, n_frames, bytes_per_clip, total_bytes
+    """
+    cells = {cell for e in config["experiments"] if e["dataset"] == dataset for cell in representations(e)}
+    rows = []
+    for sample_rate, n_mels in sorted({(cell.sample_rate, cell.n_mels) for cell in cells}):
+        n_frames = mel.n_frames(audio.n_samples(sample_rate, CLIP_SECONDS))
+        size = cost.bytes_per_clip(n_mels, n_frames, config["spectrograms"]["dtype"])
+        rows.append([sample_rate, n_mels, n_frames, size, size * n_clips])
+    return pd.DataFrame(rows, columns=["sample_rate_hz", "n_mels", "n_frames", "bytes_per_clip", "total_bytes"])
+
+
+def shard_bytes(config: dict[str, Any], dataset: str, n_clips: int) -> int:
+    """Size of the temporary audio of a shard of average length at the highest sample rate."""
+    longest = audio.n_samples(max(specs.sample_rates(config, dataset)), CLIP_SECONDS)
+    return longest * 4 * -(-n_clips // config["datasets"][dataset]["shards"])
+
+
+def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: int = 50) -> pd.DataFrame:
+    """The trainings of every experiment, and their floating-point operations without those of scoring.
+
+    Returns
+    -------
+    pd.DataFrame with the columns dataset, model, trainings, epochs, flop
+    """
+    rows = []
+    for experiment in config["experiments"]:
+        cells = representations(experiment)
+        per_clip = sum(_macs(experiment, cell, n_tags) for cell in cells)
+        n_train, epochs = sizes[experiment["dataset"]]["train"], experiment["training"]["epochs"]
+        flop = 2.0 * _PASSES * per_clip * n_train * epochs * len(config["seeds"])
+        n_trainings = len(cells) * len(config["seeds"])
+        rows.append([experiment["dataset"], experiment["model"], n_trainings, epochs, flop])
+    return pd.DataFrame(rows, columns=["dataset", "model", "trainings", "epochs", "flop"])
+
+
+def _macs(experiment: dict[str, Any], cell: Any, n_tags: int) -> int:
+    with torch.device("meta"):
+        model = models.build(
+            experiment["model"],
+            sample_rate=cell.sample_rate,
+            n_mels=cell.n_mels,
+            hop_factor=cell.hop_factor,
+            n_tags=n_tags,
+            **experiment["options"],
+        )
+    n_frames = mel.n_frames(audio.n_samples(cell.sample_rate, CLIP_SECONDS), cell.hop_factor)
+    # MUSICNN trains on one segment of a clip.
+    return cost.macs(model, cell.n_mels, getattr(model, "segment_frames", n_frames))
