@@ -37,6 +37,7 @@ def key_tables(schema: dict[str, Any]) -> str:
         "Options of `vgg`: `experiments[i].options`": definitions["vgg"],
         "Options of `musicnn`: `experiments[i].options`": definitions["musicnn"],
         "Training: `experiments[i].training`": definitions["training"],
+        "All spectrograms: `spectrograms`": schema["properties"]["spectrograms"],
         "The figure: `figure1`": schema["properties"]["figure1"],
     }
     return "\n".join(f"## {title}\n\n{_table(part, definitions)}" for title, part in sections.items())
@@ -48,16 +49,23 @@ def _table(part: dict[str, Any], definitions: dict[str, Any]) -> str:
         if not declared:  # `kind`, which stands in a table of its own
             continue
         resolved = definitions.get(declared.get("$ref", "").split("/")[-1], {}) | declared
-        default = _default(key, resolved, part)
+        default = _default(key, resolved, part, definitions)
         rows.append(f"| `{key}` | {_type(resolved, definitions)} | {default} | {resolved.get('description', '')} |")
     return "\n".join(rows) + "\n"
 
 
-def _default(key: str, declared: dict[str, Any], part: dict[str, Any]) -> str:
+def _default(key: str, declared: dict[str, Any], part: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if part is definitions["training"] and key in definitions["vgg_training"]["properties"]:
+        by_model = {name: definitions[f"{name}_training"]["properties"][key] for name in ("vgg", "musicnn")}
+        return ", ".join(f"`{_yaml(default['default'])}` for `{name}`" for name, default in by_model.items())
     if "default" in declared:
         value = declared["default"]
-        return "as below" if value == {} else f"`{'null' if value is None else value}`"
+        return "as below" if value == {} else f"`{_yaml(value)}`"
     return "required" if key in part.get("required", []) else "–"
+
+
+def _yaml(value: object) -> str:
+    return "null" if value is None else str(value)
 
 
 def _type(declared: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -86,17 +86,14 @@ def test_default_size_of_the_demo_is_the_generators():
         ("experiments.0.options.filters", 16, "experiments[0].options.filters: unknown key"),
         ("experiments.0.dataset", "dmeo", "experiments[0].dataset: there is no dataset 'dmeo' under datasets; did you"),
         ("experiments.0.grid.0.log_type", ["ln"], "experiments[0].grid[0].log_type[0]: 'ln' is not one of"),
-        (
-            "experiments.0.grid.0.sample_rate",
-            [22050],
-            "experiments[0].grid[0].sample_rate: VGG-CNN has no pooling for sample_rate 22050, only for 12000, 16000",
-        ),
+        ("experiments.0.grid.0.sample_rate", [500], "experiments[0].grid[0].sample_rate[0]: 500 is less than the"),
         (
             "experiments.0.grid.0.hop_factor",
-            [1, 6],
-            "experiments[0].grid[0].hop_factor: VGG-CNN has no pooling for hop_factor 6, only for 1, 2, 3, 4, 5, 10",
+            [1, 100],
+            "experiments[0].grid[0].hop_factor: 12k_mel96_x100_db of 29.1 s: 14 frames are too few for VGG-CNN",
         ),
-        ("experiments.0.grid.0.n_mels", [64], "experiments[0].grid[0].n_mels: VGG-CNN has no pooling for n_mels 64"),
+        ("datasets.demo.seconds", "29.1", "datasets.demo.seconds: '29.1' is text, not a number: write 29.1"),
+        ("spectrograms", {"window": "hann"}, "spectrograms.window: 'hann' is not one of ['periodic', 'symmetric']"),
         (
             "experiments.0.grid",
             [{"sample_rate": [12000], "n_mels": [96]}] * 2,
@@ -136,3 +133,23 @@ def test_names_of_representations_round_trip(name):
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="not the name of a representation"):
         Representation.parse(name)
+
+
+def test_defaults_are_the_protocols_of_the_paper():
+    """VGG-CNN: the paper, section VI.A; MUSICNN: its authors' code."""
+    loaded = configuration.load(ROOT / "config" / "paper.yaml")
+    shared = {"learning_rate": 0.001, "patience": None, "device": "auto", "threads": 4}
+    expected = {
+        "vgg": {"epochs": 13, "batch_size": 64, "decay_epochs": None, "keep": "last"} | shared,
+        "musicnn": {"epochs": 720, "batch_size": 32, "decay_epochs": 100, "keep": "best_val_roc_auc"} | shared,
+    }
+    assert len(loaded["experiments"]) == 4
+    assert all(experiment["training"] == expected[experiment["model"]] for experiment in loaded["experiments"])
+
+
+def test_aliases_of_yaml_are_filled_in_each_by_itself():
+    shared = changed("experiments.0.training", {"threads": 2})
+    other = {**shared["experiments"][0], "model": "musicnn"}  # the very same `training`, as an alias gives
+    shared["experiments"].append(other)
+    loaded = configuration.complete(shared, "my.yaml")
+    assert [experiment["training"]["epochs"] for experiment in loaded["experiments"]] == [13, 720]

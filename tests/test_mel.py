@@ -64,6 +64,13 @@ def test_any_length_equals_essentia(length):
     assert exactness.difference(ours, theirs) < 1e-5
 
 
+@pytest.mark.parametrize("hop_factor", [2, 3, 5, 10])
+def test_larger_hops_are_every_kth_frame(hop_factor):
+    clip = exactness.noise(12_000)
+    every = mel.mel_power(clip, 12_000, 24)[:, ::hop_factor]
+    np.testing.assert_allclose(mel.mel_power(clip, 12_000, 24, hop_factor=hop_factor), every, rtol=1e-5)
+
+
 def test_compression():
     power = np.array([0, 1e-12, 1e-10, 1, 100], np.float32)
     np.testing.assert_allclose(mel.compress(power, "db"), [-100, -100, -100, 0, 20], atol=1e-4)

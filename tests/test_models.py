@@ -71,17 +71,49 @@ def test_macs_counts_what_the_closed_form_does():
 
 
 def test_bytes_per_clip():
-    assert cost.bytes_per_clip(96, 1366) == 96 * 1366 * 2
+    assert cost.bytes_per_clip(96, 1366, "float16") == 96 * 1366 * 2
 
 
-@pytest.mark.parametrize(
-    ("axis", "size"), [("sample_rate", 22_050), ("n_mels", 64), ("hop_factor", 7), ("seconds", 10)]
-)
-def test_sizes_without_pooling_are_named(axis, size):
-    arguments = {"sample_rate": 12_000, "n_mels": 96, "hop_factor": 1} | {axis: size}
-    with pytest.raises(pooling.PoolingError, match=f"{axis} {size}") as caught:
-        pooling.windows(**arguments)
-    assert caught.value.axis == axis
+# The paper's Table III: windows in time by sample rate, for hops x1, x2, x3, x4, x5, x10; in frequency by bands.
+TABLE_3_TIME = {
+    12_000: ((4, 5, 8, 8), (4, 5, 8, 4), (4, 5, 8, 2), (4, 5, 8, 2), (4, 5, 8, 1), (4, 5, 4, 1)),
+    16_000: ((4, 5, 9, 10), (4, 5, 9, 5), (4, 5, 9, 3), (4, 5, 9, 2), (4, 5, 9, 2), (4, 5, 9, 1)),
+}
+TABLE_3_BANDS = {
+    128: (2, 4, 4, 4),
+    96: (2, 4, 3, 4),
+    48: (2, 4, 3, 2),
+    32: (2, 2, 3, 2),
+    24: (2, 2, 3, 2),
+    16: (2, 2, 2, 2),
+    8: (2, 2, 2, 1),
+}
+
+
+@pytest.mark.parametrize(("rate", "n_mels", "hop", "_"), CELLS)
+def test_pooling_is_table_3_for_the_papers_sizes(rate, n_mels, hop, _):
+    expected = list(zip(TABLE_3_BANDS[n_mels], TABLE_3_TIME[rate][HOPS.index(hop)], strict=True))
+    assert pooling.windows(n_mels, frames(rate, hop)) == expected
+
+
+@pytest.mark.parametrize("n_mels", [1, 3, 5, 12, 20, 40, 64, 80, 100, 200, 256])
+@pytest.mark.parametrize("n_frames", [20, 21, 59, 136, 470, 862, 1000, 2507, 10_000])
+def test_any_other_size_ends_at_one_by_one(n_mels, n_frames):
+    with torch.device("meta"):
+        model = models.VGG(pooling.windows(n_mels, n_frames), 50, 1 / 64, 0.01).eval()
+        assert model.features(torch.empty(1, 1, n_mels, n_frames)).shape[2:] == (1, 1)
+
+
+def test_seconds_decide_the_pooling():
+    with torch.device("meta"):
+        model = vgg(22_050, 64, 2, seconds=10)
+        n_frames = mel.n_frames(audio.n_samples(22_050, 10), 2)
+        assert model(torch.empty(2, 1, 64, n_frames)).shape == (2, 50)
+
+
+def test_too_few_frames_to_pool():
+    with pytest.raises(pooling.PoolingError, match="19 frames are too few for VGG-CNN, which pools at least 20"):
+        pooling.windows(96, 19)
 
 
 def test_initialization_is_keras():

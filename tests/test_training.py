@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import SCRIPTS, run_script
 
-from howlow import files, metrics, models, training
+from howlow import feeding, files, metrics, models, training
 from howlow.store import open_store
 from howlow.tracks import Tracks
 
@@ -25,6 +25,7 @@ SPEC = {
     "hop_factor": 10,
     "log_type": "db",
     "options": {"width": 1 / 64, "batch_norm_momentum": 0.1},
+    "seconds": 29.1,
     "seed": 1,
     "training": {
         "epochs": 3,
@@ -32,6 +33,8 @@ SPEC = {
         "learning_rate": 0.003,
         "decay_epochs": None,
         "keep": "last",
+        "patience": None,
+        "device": "cpu",
         "threads": 1,
     },
 }
@@ -164,9 +167,9 @@ def test_learning_rate_decays(data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"splits": ["test"] * 64}, "howlow train: there is no training clip"),
-        ({"splits": ["train"] * 64}, "howlow train: there is no validation clip"),
-        ({"clip_ids": [f"x{i}" for i in range(64)]}, "howlow train: there is no training clip"),
+        ({"splits": ["test"] * 64}, "there is no training clip"),
+        ({"splits": ["train"] * 64}, "there is no validation clip"),
+        ({"clip_ids": [f"x{i}" for i in range(64)]}, "there is no training clip"),
     ],
 )
 def test_bad_splits_get_one_line(data, change, message):
@@ -174,7 +177,55 @@ def test_bad_splits_get_one_line(data, change, message):
     Tracks(**(tracks.__dict__ | change)).write(folder / "tracks.parquet", "made-up")
     process = train(folder / "a", folder)
     assert process.returncode == 1
-    assert process.stderr.strip() == message
+    assert process.stderr.strip() == f"howlow train: {folder / 'a'}: {message}"
+
+
+def test_one_class_only_can_not_select_an_epoch(data):
+    folder, tracks = data
+    Tracks(**(tracks.__dict__ | {"labels": np.ones((64, 2), bool)})).write(folder / "tracks.parquet", "made-up")
+    assert train(folder / "a", folder).returncode == 0
+    process = train(folder / "b", folder, changed(keep="best_val_roc_auc"))
+    assert process.returncode == 1
+    assert "b: no tag has both positive and negative validation clips" in process.stderr
+
+
+def test_no_gpu(data, monkeypatch):
+    folder, _ = data
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert train(folder / "a", folder, changed(device="auto")).returncode == 0
+    process = train(folder / "b", folder, changed(device="cuda"))
+    assert process.returncode == 1
+    assert "b: device is cuda, but PyTorch sees no GPU" in process.stderr
+
+
+def test_out_of_gpu_memory_names_the_cell(data, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has ...")
+
+    folder, _ = data
+    monkeypatch.setattr(training, "_pass", full)
+    process = train(folder / "a", folder)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"howlow train: {folder / 'a'}: out of GPU memory with batch_size 8: CUDA out of")
+
+
+@pytest.mark.parametrize(("keep", "merits"), [("last", "val_loss"), ("best_val_roc_auc", "val_roc_auc")])
+def test_early_stopping(keep, merits):
+    def history(*values):
+        signs = {"val_loss": -1.0, "val_roc_auc": 1.0}
+        made = []
+        for number, value in enumerate(values, start=1):
+            figures = {"val_loss": 0.7, "val_roc_auc": None} | {merits: signs[merits] * value}
+            made.append(training.Epoch(number, 0.5, seconds=1.0, **figures))
+        return made
+
+    protocol = training.Protocol(10, 8, 0.001, keep=keep, patience=2)
+    assert not protocol.is_over([])
+    assert not protocol.is_over(history(0.5, 0.6, 0.6))
+    assert protocol.is_over(history(0.5, 0.6, 0.6, 0.55))
+    assert not protocol.is_over(history(0.5, 0.6, 0.6, 0.61))
+    assert training.Protocol(3, 8, 0.001, keep=keep).is_over(history(0.5, 0.4, 0.3))
+    assert not training.Protocol(4, 8, 0.001, keep=keep).is_over(history(0.5, 0.4, 0.3))
 
 
 def test_exploding_loss_is_an_error(data):
@@ -183,10 +234,31 @@ def test_exploding_loss_is_an_error(data):
     model = models.build("vgg", sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=2, width=1 / 64)
     torch.nn.init.constant_(model.classifier.bias, torch.inf)
     clips = training.Clips(np.arange(8), np.zeros((8, 2), bool))
-    protocol = SPEC["training"] | {"learning_rate": 1.0}
-    del protocol["threads"]
+    feed = feeding.feed(store, torch.device("cpu"))
     with pytest.raises(training.TrainingError, match=r"the loss of epoch 1 is (inf|nan)"):
-        training.train(model, store, clips, clips, seed=1, checkpoint=folder / "c.pt", identity="", **protocol)
+        training.train(
+            model, feed, clips, clips, training.Protocol(1, 8, 1.0), seed=1, checkpoint=folder / "c.pt", identity=""
+        )
+
+
+@pytest.mark.parametrize("log_type", ["db", "log"])
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_all_feeds_give_the_same_batches(data, log_type, size):
+    """What stays on a GPU, or is read ahead for it, is rounded to float16 once more."""
+    folder, _ = data
+    store = open_store(folder / "manifest.json", 10, log_type)
+    cpu = torch.device("cpu")
+    indices = np.random.default_rng(0).permutation(64)[:19]
+    plain = list(feeding.feed(store, cpu).batches(indices, size))
+    assert [len(batch) for batch in plain] == [size] * (19 // size) + [19 % size] * (19 % size > 0)
+    np.testing.assert_array_equal(torch.cat(plain)[:, 0].numpy(), store.read(indices))
+    resident = list(feeding.Feed(store, cpu, feeding.load(store, cpu)).batches(indices, size))
+    parts = [indices[start : start + size] for start in range(0, 19, size)]
+    ahead = list(feeding.Feed(store, cpu)._read_ahead(parts))
+    for other in (resident, ahead):
+        for expected, batch in zip(plain, other, strict=True):
+            assert batch.dtype == torch.float32
+            torch.testing.assert_close(batch, expected, rtol=2**-11, atol=1e-7)
 
 
 def test_broken_store_gets_one_line(data):

@@ -185,12 +185,16 @@ class TestFinished:
         assert process.returncode != 0
         assert "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration" in process.stdout
 
-    def test_only_a_limit_of_submissions_that_was_asked_for_is_kept(self, run):
-        """Snakemake's own of 100 a second costs it half a core after some hundreds of jobs."""
+    def test_scheduler_looks_at_the_jobs_only_when_one_has_finished(self, run):
+        """Snakemake's own limit of submissions would have it look once a second for each that has."""
         _, go = run
-        step = ["results/tiny/excluded.csv", "--cores", 1, "--verbose", "--forcerun", "excluded"]
-        assert "Submitting maximum" not in go(*step).stdout
-        assert "Submitting maximum 7 job(s)" in go(*step, "--max-jobs-per-timespan", "7/1s").stdout
+        cells = [f"results/tiny/vgg/{cell}/metrics.csv" for cell in ("12k_mel8_x10_db", "16k_mel8_x10_db")]
+        steps = [*cells, "results/tiny/musicnn/12k_mel8_x1_db/metrics.csv", "--cores", 1, "--verbose"]
+        process = go(*steps, "--forcerun", "evaluate")
+        assert process.returncode == 0, process.stdout
+        assert process.stdout.count("Ready jobs: ") == 3
+        kept = go(*steps, "--forcerun", "evaluate", "--max-jobs-per-timespan", "7/1s")
+        assert kept.stdout.count("Ready jobs: ") > 3
 
     def test_other_window_computes_all_spectrograms_again_and_decodes(self, run):
         _, go = run

@@ -53,7 +53,7 @@ def runs(config: dict[str, Any], results: Path, code: dict[str, str]) -> pd.Data
             for seed in config["seeds"]:
                 run = files.read_json(folder / f"seed{seed}" / "run.json")
                 expected = {
-                    "spec": provenance.digest(specs.train(experiment, cell, seed)),
+                    "spec": provenance.digest(specs.train(config, experiment, cell, seed)),
                     "code": code["train"],
                     "inputs": {"manifest": manifests[pair], "tracks": tracks},
                 }

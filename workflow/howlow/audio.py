@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from howlow.errors import HowlowError
-from howlow.representation import CLIP_SECONDS
+from howlow.representation import CLIP_SECONDS, n_samples
 
 RESAMPLER = "HQ"
 """soxr's quality: LibROSA's default (`soxr_hq`), 20 bits, passband to 91 % of the Nyquist frequency."""
@@ -51,11 +51,6 @@ class _Centre(NamedTuple):
     samples: np.ndarray
     margin: int
     sample_rate: int
-
-
-def n_samples(sample_rate: int, seconds: float = CLIP_SECONDS) -> int:
-    """Number of samples of a clip: 349,200 at 12 kHz and 465,600 at 16 kHz for 29.1 s."""
-    return round(seconds * sample_rate)
 
 
 def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS) -> np.ndarray:
@@ -114,7 +109,10 @@ def _centre(path: Path, seconds: float, sample_rate: int) -> _Centre:
         raise AudioError(path, f"shorter than {seconds} s ({total / native:.2f} s)")
     crop = (total - length) // 2
     margin = _margin(crop, native, sample_rate)
-    samples = np.concatenate(kept)[crop - margin - start :][: length + 2 * margin]
+    end = crop + length + margin
+    while total - len(kept[-1]) >= end:
+        total -= len(kept.pop())
+    samples = np.concatenate(kept)[crop - margin - start : end - start]
     if not samples[margin : margin + length].any():
         raise AudioError(path, f"all-silent in its centred {seconds} s")
     return _Centre(samples, margin, native)

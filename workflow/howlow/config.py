@@ -53,6 +53,8 @@ def complete(config: Any, source: str) -> dict[str, Any]:
     ConfigError
         one line with the key's path and what is wrong there, for the first thing found
     """
+    if isinstance(config, dict):
+        config.update({key: _without_aliases(value) for key, value in config.items()})
     error = next(_Completing(schema()).iter_errors(config), None)
     if error is not None:
         raise ConfigError(f"{source}: {_describe(error)}")
@@ -62,6 +64,13 @@ def complete(config: Any, source: str) -> dict[str, Any]:
     except ConfigError as problem:
         raise ConfigError(f"{source}: {problem}") from None
     return config
+
+
+def _without_aliases(node: Any) -> Any:
+    """A copy in which what a YAML alias repeats is there as often, so that each can have defaults of its own."""
+    if isinstance(node, dict):
+        return {key: _without_aliases(value) for key, value in node.items()}
+    return [_without_aliases(value) for value in node] if isinstance(node, list) else node
 
 
 def schema() -> dict[str, Any]:
@@ -109,15 +118,27 @@ def _check_grids(config: dict[str, Any]) -> None:
             if representation in seen:
                 raise ConfigError(f"{where}: {representation.name} is in the grid twice")
             seen.add(representation)
+            seconds = config["datasets"][experiment["dataset"]]["seconds"]
             if experiment["model"] == "vgg":
-                _check_pooling(where, representation)
+                _check_pooling(where, representation, seconds)
+            else:
+                _check_segments(where, representation, seconds, experiment["options"])
 
 
-def _check_pooling(where: str, representation: Representation) -> None:
+def _check_pooling(where: str, representation: Representation, seconds: float) -> None:
     try:
-        pooling.windows(representation.sample_rate, representation.n_mels, representation.hop_factor)
+        pooling.windows(representation.n_mels, representation.n_frames(seconds))
     except pooling.PoolingError as error:
-        raise ConfigError(f"{where}.{error.axis}: {error}") from None
+        raise ConfigError(f"{where}.hop_factor: {representation.name} of {seconds} s: {error}") from None
+
+
+def _check_segments(where: str, representation: Representation, seconds: float, options: dict[str, Any]) -> None:
+    segment, clip = options.get("segment_frames") or representation.segment_frames, representation.n_frames(seconds)
+    if not 2 <= segment <= clip:
+        raise ConfigError(
+            f"{where}.hop_factor: {representation.name} of {seconds} s: MUSICNN needs segments of 2 frames at least and"
+            f" of the clip's {clip} at most, not of {segment}"
+        )
 
 
 def _describe(error: jsonschema.ValidationError) -> str:

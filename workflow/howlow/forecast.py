@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 import torch
 
-from howlow import audio, cost, datasets, demo, mel, models, specs
+from howlow import cost, datasets, demo, models, specs
 from howlow.config import representations
 from howlow.errors import HowlowError
-from howlow.representation import CLIP_SECONDS
+from howlow.representation import Representation, n_samples
 
 _PASSES = 3
 """Multiply-accumulates of a training step in those of the network: forward, and two products backward."""
@@ -41,7 +41,7 @@ def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
     cells = {cell for e in config["experiments"] if e["dataset"] == dataset for cell in representations(e)}
     rows = []
     for sample_rate, n_mels in sorted({(cell.sample_rate, cell.n_mels) for cell in cells}):
-        n_frames = mel.n_frames(audio.n_samples(sample_rate, CLIP_SECONDS))
+        n_frames = Representation(sample_rate, n_mels, 1, "db").n_frames(config["datasets"][dataset]["seconds"])
         size = cost.bytes_per_clip(n_mels, n_frames, config["spectrograms"]["dtype"])
         rows.append([sample_rate, n_mels, n_frames, size, size * n_clips])
     return pd.DataFrame(rows, columns=["sample_rate_hz", "n_mels", "n_frames", "bytes_per_clip", "total_bytes"])
@@ -49,8 +49,9 @@ def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
 
 def shard_bytes(config: dict[str, Any], dataset: str, n_clips: int) -> int:
     """Size of the temporary audio of a shard of average length at the highest sample rate."""
-    longest = audio.n_samples(max(specs.sample_rates(config, dataset)), CLIP_SECONDS)
-    return longest * 4 * -(-n_clips // config["datasets"][dataset]["shards"])
+    settings = config["datasets"][dataset]
+    longest = n_samples(max(specs.sample_rates(config, dataset)), settings["seconds"])
+    return longest * 4 * -(-n_clips // settings["shards"])
 
 
 def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: int = 50) -> pd.DataFrame:
@@ -63,7 +64,8 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
     rows = []
     for experiment in config["experiments"]:
         cells = representations(experiment)
-        per_clip = sum(_macs(experiment, cell, n_tags) for cell in cells)
+        seconds = config["datasets"][experiment["dataset"]]["seconds"]
+        per_clip = sum(_macs(experiment, cell, seconds, n_tags) for cell in cells)
         n_train, epochs = sizes[experiment["dataset"]]["train"], experiment["training"]["epochs"]
         flop = 2.0 * _PASSES * per_clip * n_train * epochs * len(config["seeds"])
         n_trainings = len(cells) * len(config["seeds"])
@@ -71,7 +73,7 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
     return pd.DataFrame(rows, columns=["dataset", "model", "trainings", "epochs", "flop"])
 
 
-def _macs(experiment: dict[str, Any], cell: Any, n_tags: int) -> int:
+def _macs(experiment: dict[str, Any], cell: Representation, seconds: float, n_tags: int) -> int:
     with torch.device("meta"):
         model = models.build(
             experiment["model"],
@@ -79,8 +81,8 @@ def _macs(experiment: dict[str, Any], cell: Any, n_tags: int) -> int:
             n_mels=cell.n_mels,
             hop_factor=cell.hop_factor,
             n_tags=n_tags,
+            seconds=seconds,
             **experiment["options"],
         )
-    n_frames = mel.n_frames(audio.n_samples(cell.sample_rate, CLIP_SECONDS), cell.hop_factor)
     # MUSICNN trains on one segment of a clip.
-    return cost.macs(model, cell.n_mels, getattr(model, "segment_frames", n_frames))
+    return cost.macs(model, cell.n_mels, getattr(model, "segment_frames", cell.n_frames(seconds)))

@@ -4,23 +4,14 @@ from functools import cache
 
 import numpy as np
 
+from howlow.representation import HOP_SIZE, n_frames
+
 FRAME_SIZE = 512
-HOP_SIZE = 256
 WINDOWS = ("periodic", "symmetric")
 POWER_FLOOR = 1e-10
 """Power below which `db` does not go: -100 dB."""
 
 _BLOCK_FRAMES = 256
-
-
-def n_frames(n_samples: int, hop_factor: int = 1) -> int:
-    """Number of frames of a signal: 1366 and 1820 for 29.1 s at 12 and 16 kHz, fewer with larger hops.
-
-    The first frame is centred on sample 0; as many follow as Essentia's
-    `FrameGenerator(startFromZero=False)` gives. Every `hop_factor`-th of them is kept.
-    """
-    frames = -(-n_samples // HOP_SIZE) + 1
-    return -(-frames // hop_factor)
 
 
 @cache
@@ -52,23 +43,25 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     return np.stack([mel_bands(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
 
 
-def power_spectrum(signal: np.ndarray, window: str = "periodic") -> np.ndarray:
+def power_spectrum(signal: np.ndarray, window: str = "periodic", hop_factor: int = 1) -> np.ndarray:
     """Power of the short-time Fourier transform: frames of 512 samples every 256, Hann window, magnitude squared.
 
     Parameters
     ----------
     signal : np.ndarray [shape=(n_samples,), dtype=float32]
     window : `periodic` as LibROSA's, or `symmetric` as Essentia's default
+    hop_factor : int, the hop in units of 256 samples
 
     Returns
     -------
     np.ndarray [shape=(n_frames, FRAME_SIZE // 2 + 1), dtype=float32]
     """
-    n = n_frames(len(signal))
+    n = n_frames(len(signal), hop_factor)
     half = FRAME_SIZE // 2
-    padded = np.zeros((n - 1) * HOP_SIZE + FRAME_SIZE, np.float32)
+    hop = HOP_SIZE * hop_factor
+    padded = np.zeros((n - 1) * hop + FRAME_SIZE, np.float32)
     padded[half : half + len(signal)] = signal[: len(padded) - half]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME_SIZE)[::HOP_SIZE]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME_SIZE)[::hop]
     weights = _hann(window)
     power = np.empty((n, half + 1), np.float32)
     for start in range(0, n, _BLOCK_FRAMES):  # in blocks that fit the processor's cache
@@ -86,7 +79,9 @@ def _hann(window: str) -> np.ndarray:
     return np.hanning(points)[:FRAME_SIZE].astype(np.float32)
 
 
-def mel_power(signal: np.ndarray, sample_rate: int, n_mels: int, window: str = "periodic") -> np.ndarray:
+def mel_power(
+    signal: np.ndarray, sample_rate: int, n_mels: int, window: str = "periodic", hop_factor: int = 1
+) -> np.ndarray:
     """Mel-spectrogram of the power of a signal: `power_spectrum` through Essentia's mel filters.
 
     It is `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to 1e-4 relative,
@@ -97,13 +92,13 @@ def mel_power(signal: np.ndarray, sample_rate: int, n_mels: int, window: str = "
     signal : np.ndarray [shape=(n_samples,), dtype=float32]
     sample_rate : int, in Hz
     n_mels : int
-    window : see `power_spectrum`
+    window, hop_factor : see `power_spectrum`
 
     Returns
     -------
     np.ndarray [shape=(n_mels, n_frames), dtype=float32]
     """
-    return filter_bank(sample_rate, n_mels) @ power_spectrum(signal, window).T
+    return filter_bank(sample_rate, n_mels) @ power_spectrum(signal, window, hop_factor).T
 
 
 def compress(power: np.ndarray, log_type: str) -> np.ndarray:

@@ -4,15 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from howlow import mel, pooling
-from howlow.representation import CLIP_SECONDS
+from howlow import pooling
+from howlow.representation import CLIP_SECONDS, Representation
 
 # Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
 BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.01
-
-SEGMENT_SECONDS = 3
-"""Length of MUSICNN's segments, paper section VI.B."""
 
 
 class VGG(nn.Module):
@@ -205,17 +202,18 @@ def build(
     Raises
     ------
     PoolingError
-        if VGG-CNN has no pooling for the size of the input
+        if the clips have too few frames for VGG-CNN
     ValueError
         if there is no such network
     """
+    representation = Representation(sample_rate, n_mels, hop_factor, "db")  # whichever log type
     if name == "vgg":
-        windows = pooling.windows(sample_rate, n_mels, hop_factor, seconds)
+        windows = pooling.windows(n_mels, representation.n_frames(seconds))
         return VGG(windows, n_tags, width, batch_norm_momentum)
     if name == "musicnn":
         return MUSICNN(
             n_mels,
-            segment_frames or round(SEGMENT_SECONDS * sample_rate / (mel.HOP_SIZE * hop_factor)),
+            segment_frames or representation.segment_frames,
             n_tags,
             orientation=orientation,
             filters=filters,

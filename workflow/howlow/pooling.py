@@ -1,65 +1,64 @@
-"""Max-pooling windows of VGG-CNN by input size: the paper's Table III."""
+"""Max-pooling windows of VGG-CNN: the paper's Table III, and what follows from it for inputs of other sizes.
 
-from collections.abc import Iterable
+The rule, for bands and for frames alike: take the row of the table for the largest input that is not larger than
+this one. Its first three windows stay; the last layer's window takes all that they leave. Where less is left than a
+window spans, the window spans what is left. It gives Table III's own windows for all of the paper's 88 inputs.
+"""
 
 from howlow.errors import HowlowError
-from howlow.representation import CLIP_SECONDS
 
 TIME = {
-    12_000: {
-        1: (4, 5, 8, 8),
-        2: (4, 5, 8, 4),
-        3: (4, 5, 8, 2),
-        4: (4, 5, 8, 2),
-        5: (4, 5, 8, 1),
-        10: (4, 5, 4, 1),
-    },
-    16_000: {
-        1: (4, 5, 9, 10),
-        2: (4, 5, 9, 5),
-        3: (4, 5, 9, 3),
-        4: (4, 5, 9, 2),
-        5: (4, 5, 9, 2),
-        10: (4, 5, 9, 1),
-    },
+    137: (4, 5, 4, 1),  # 12 kHz, x10
+    182: (4, 5, 9, 1),  # 16 kHz, x10
+    274: (4, 5, 8, 1),  # 12 kHz, x5
+    342: (4, 5, 8, 2),
+    364: (4, 5, 9, 2),
+    455: (4, 5, 9, 2),
+    456: (4, 5, 8, 2),
+    607: (4, 5, 9, 3),
+    683: (4, 5, 8, 4),
+    910: (4, 5, 9, 5),
+    1366: (4, 5, 8, 8),  # 12 kHz, x1
+    1820: (4, 5, 9, 10),  # 16 kHz, x1
 }
-"""Windows in time of the four layers, by sample rate in Hz and hop factor."""
+"""Table III: windows in time of the four layers, by number of frames of 29.1 s."""
 
 BANDS = {
-    128: (2, 4, 4, 4),
-    96: (2, 4, 3, 4),
-    48: (2, 4, 3, 2),
-    32: (2, 2, 3, 2),
-    24: (2, 2, 3, 2),
-    16: (2, 2, 2, 2),
     8: (2, 2, 2, 1),
+    16: (2, 2, 2, 2),
+    24: (2, 2, 3, 2),
+    32: (2, 2, 3, 2),
+    48: (2, 4, 3, 2),
+    96: (2, 4, 3, 4),
+    128: (2, 4, 4, 4),
 }
-"""Windows in frequency of the four layers, by number of mel bands."""
+"""Table III: windows in frequency of the four layers, by number of mel bands."""
+
+MIN_FRAMES = 20
+"""What the first two layers pool into one; with fewer frames the others have nothing to do."""
 
 
 class PoolingError(HowlowError):
-    """Table III has no row for this input; `axis` names which of its sizes is the reason."""
-
-    def __init__(self, axis: str, value: float, known: Iterable[float]):
-        listed = ", ".join(map(str, sorted(known)))
-        super().__init__(f"VGG-CNN has no pooling for {axis} {value}, only for {listed} (the paper's Table III)")
-        self.axis = axis
+    """VGG-CNN can't be built for an input of this size."""
 
 
-def windows(sample_rate: int, n_mels: int, hop_factor: int, seconds: float = CLIP_SECONDS) -> list[tuple[int, int]]:
-    """(bands, frames) of the pooling window of each of the four layers.
+def windows(n_mels: int, n_frames: int) -> list[tuple[int, int]]:
+    """(bands, frames) of the pooling window of each of the four layers; the output is always 1 x 1.
 
     Raises
     ------
     PoolingError
-        if Table III has no row for the sample rate, the hop, the number of bands or the length of the clips
+        if there are fewer than `MIN_FRAMES` frames
     """
-    if seconds != CLIP_SECONDS:
-        raise PoolingError("seconds", seconds, [CLIP_SECONDS])
-    if sample_rate not in TIME:
-        raise PoolingError("sample_rate", sample_rate, TIME)
-    if hop_factor not in TIME[sample_rate]:
-        raise PoolingError("hop_factor", hop_factor, TIME[sample_rate])
-    if n_mels not in BANDS:
-        raise PoolingError("n_mels", n_mels, BANDS)
-    return list(zip(BANDS[n_mels], TIME[sample_rate][hop_factor], strict=True))
+    if n_frames < MIN_FRAMES:
+        raise PoolingError(f"{n_frames} frames are too few for VGG-CNN, which pools at least {MIN_FRAMES}")
+    return list(zip(_along(n_mels, BANDS), _along(n_frames, TIME), strict=True))
+
+
+def _along(size: int, rows: dict[int, tuple[int, int, int, int]]) -> list[int]:
+    row = rows[max((known for known in rows if known <= size), default=min(rows))]
+    chosen = []
+    for window in row[:3]:
+        chosen.append(min(window, size))
+        size //= chosen[-1]
+    return [*chosen, size]

@@ -5,6 +5,27 @@ from dataclasses import astuple, dataclass
 CLIP_SECONDS = 29.1
 """Length of a clip in the paper, section IV."""
 
+SEGMENT_SECONDS = 3
+"""Length of MUSICNN's segments, paper section VI.B."""
+
+HOP_SIZE = 256
+"""Samples from one frame to the next at a hop factor of 1."""
+
+
+def n_samples(sample_rate: int, seconds: float = CLIP_SECONDS) -> int:
+    """Number of samples of a clip: 349,200 at 12 kHz and 465,600 at 16 kHz for 29.1 s."""
+    return round(seconds * sample_rate)
+
+
+def n_frames(n_samples: int, hop_factor: int = 1) -> int:
+    """Number of frames of a signal: 1366 and 1820 for 29.1 s at 12 and 16 kHz, fewer with larger hops.
+
+    The first frame is centred on sample 0; as many follow as Essentia's
+    `FrameGenerator(startFromZero=False)` gives. Every `hop_factor`-th of them is kept.
+    """
+    frames = -(-n_samples // HOP_SIZE) + 1
+    return -(-frames // hop_factor)
+
 
 @dataclass(frozen=True, order=True)
 class Representation:
@@ -28,6 +49,15 @@ class Representation:
         """The folder name of a cell with this representation, such as `12k_mel96_x1_db`."""
         sample_rate, n_mels, hop_factor, log_type = astuple(self)
         return f"{sample_rate / 1000:g}k_mel{n_mels}_x{hop_factor}_{log_type}"
+
+    @property
+    def segment_frames(self) -> int:
+        """Number of frames of `SEGMENT_SECONDS`."""
+        return round(SEGMENT_SECONDS * self.sample_rate / (HOP_SIZE * self.hop_factor))
+
+    def n_frames(self, seconds: float) -> int:
+        """Number of frames of a clip of that length."""
+        return n_frames(n_samples(self.sample_rate, seconds), self.hop_factor)
 
     @classmethod
     def parse(cls, name: str) -> "Representation":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from howlow.config import ConfigError, representations
-from howlow.representation import CLIP_SECONDS, Representation
+from howlow.representation import Representation
 
 Spec = dict[str, Any]
 
@@ -52,14 +52,15 @@ def demo(config: Spec, dataset: str) -> Spec:
 
 def tracks(config: Spec, dataset: str) -> Spec:
     """Of reading a dataset's metadata."""
-    settings = {key: value for key, value in config["datasets"][dataset].items() if key != "max_excluded"}
-    return settings | {"dataset": dataset, "root": root(config, dataset)}
+    settings = config["datasets"][dataset]
+    metadata = {key: value for key, value in settings.items() if key not in ("max_excluded", "seconds")}
+    return metadata | {"dataset": dataset, "root": root(config, dataset)}
 
 
 def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
     """Of decoding: all that decides which clips there are, but not their tags."""
     source = {key: value for key, value in tracks(config, dataset).items() if key != "tags"}
-    return {"sample_rate": sample_rate, "seconds": CLIP_SECONDS, "source": source}
+    return {"sample_rate": sample_rate, "seconds": config["datasets"][dataset]["seconds"], "source": source}
 
 
 def mel(config: Spec, sample_rate: int, n_mels: int) -> Spec:
@@ -77,7 +78,7 @@ def excluded(config: Spec, dataset: str) -> Spec:
     return {"sample_rates": sample_rates(config, dataset), "shards": shards(config, dataset)}
 
 
-def train(experiment: Spec, cell: Representation, seed: int) -> Spec:
+def train(config: Spec, experiment: Spec, cell: Representation, seed: int) -> Spec:
     """Of training one cell with one seed."""
     return {
         "hop_factor": cell.hop_factor,
@@ -86,6 +87,7 @@ def train(experiment: Spec, cell: Representation, seed: int) -> Spec:
         "n_mels": cell.n_mels,
         "options": experiment["options"],
         "sample_rate": cell.sample_rate,
+        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
         "seed": seed,
         "training": experiment["training"],
     }
@@ -103,7 +105,21 @@ def cost(config: Spec, experiment: Spec) -> Spec:
         "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
         "options": experiment["options"],
-        "seconds": CLIP_SECONDS,
+        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+    }
+
+
+def times(config: Spec, experiment: Spec) -> Spec:
+    """Of measuring the times of all cells of an experiment."""
+    return {
+        "cells": [cell.name for cell in representations(experiment)],
+        "device": experiment["training"]["device"],
+        "model": experiment["model"],
+        "options": experiment["options"],
+        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "seeds": config["seeds"],
+        "threads": experiment["training"]["threads"],
+        "window": config["spectrograms"]["window"],
     }
 
 

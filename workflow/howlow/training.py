@@ -1,8 +1,8 @@
 """Training of one cell with one seed, and the scores of the trained network."""
 
 import ctypes
+import os
 import time
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +15,10 @@ from torch.optim.adam import adam
 
 from howlow import files
 from howlow.errors import HowlowError
-from howlow.store import Store
+from howlow.feeding import Feed
 
 # Clips whose scores are computed together; it bounds the memory of the evaluation.
-_SCORE_BATCH = 8
+_SCORE_BATCH = {"cpu": 8, "cuda": 64}
 
 
 class TrainingError(HowlowError):
@@ -37,6 +37,47 @@ class Clips:
 
     indices: np.ndarray
     labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a network is trained: with Adam and binary cross-entropy.
+
+    Attributes
+    ----------
+    epochs : int, passes over the training clips
+    batch_size : int
+    learning_rate : float
+    decay_epochs : int or None, the learning rate is divided by 10 after each so many epochs
+    keep : `last` or `best_val_roc_auc`, which epoch's weights to keep
+    patience : int or None, training stops after so many epochs that bettered neither the validation clips' ROC
+        AUC nor, where `keep` is `last`, their loss
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    decay_epochs: int | None = None
+    keep: str = "last"
+    patience: int | None = None
+
+    def rate_of(self, epoch: int) -> float:
+        """The learning rate of an epoch, from 1 on."""
+        return self.learning_rate / 10 ** ((epoch - 1) // self.decay_epochs if self.decay_epochs else 0)
+
+    def is_best(self, history: "list[Epoch]", index: int) -> bool:
+        """Whether an epoch of the history was better on the validation clips than all before it."""
+        return all(self._merit(history[index]) > self._merit(past) for past in history[:index])
+
+    def is_over(self, history: "list[Epoch]") -> bool:
+        """Whether there is no further epoch to train."""
+        if len(history) >= self.epochs or not self.patience:
+            return len(history) >= self.epochs
+        best = max((i for i in range(len(history)) if self.is_best(history, i)), default=0)
+        return len(history) - 1 - best >= self.patience
+
+    def _merit(self, epoch: "Epoch") -> float:
+        return -epoch.val_loss if epoch.val_roc_auc is None else epoch.val_roc_auc
 
 
 @dataclass(frozen=True)
@@ -98,24 +139,47 @@ class Adam:
         )
 
 
-def prepare(threads: int) -> None:
-    """Make training on this process's CPU repeatable and frugal: the same thread count gives the same bits."""
+def prepare(threads: int, device: str = "cpu") -> torch.device:
+    """Make training in this process repeatable and frugal: the same machine and thread count give the same bits.
+
+    Parameters
+    ----------
+    threads : int, of the CPU
+    device : `cpu`, `cuda`, or `auto`: a GPU where PyTorch sees one
+
+    Raises
+    ------
+    TrainingError
+        if a GPU was asked for and there is none
+    """
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports the compiler
     _keep_freed_memory()
+    has_gpu = device != "cpu" and torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise TrainingError("device is cuda, but PyTorch sees no GPU; `device: auto` takes one where there is one")
+    # By this function, because use_deterministic_algorithms imports the compiler. On a GPU PyTorch objects to max
+    # pooling, which adds gradients in any order; but where windows don't overlap, there is nothing to add.
+    torch.set_deterministic_debug_mode("warn" if has_gpu else "error")
+    if has_gpu:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
+        torch.backends.cudnn.deterministic = True
+    return torch.device("cuda" if has_gpu else "cpu")
 
 
-def lay_out(model: nn.Module) -> None:
-    """Put a network's weights, and with them all that it computes, into the layout that is fastest on a CPU.
+def lay_out(model: nn.Module, device: torch.device) -> None:
+    """Put a network on its device, and its weights and all that it computes in the layout that is fastest there.
 
-    oneDNN's convolutions work on blocks of 8 channels, best with the channels last; networks so narrow that the
-    blocks stay half empty train faster with PyTorch's own (docs/performance.md has the figures).
+    The matrix units of a GPU want the channels last. So do oneDNN's convolutions on a CPU, which work on blocks
+    of 8 channels; networks so narrow that the blocks stay half empty train faster with PyTorch's own
+    (docs/performance.md has the figures).
     """
     first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
     is_narrow = first.out_channels < 8
-    torch.backends.mkldnn.set_flags(not is_narrow)
-    if not is_narrow:
+    if device.type == "cpu":
+        torch.backends.mkldnn.set_flags(not is_narrow)
+    if device.type == "cuda" or not is_narrow:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device)
 
 
 def _keep_freed_memory() -> None:
@@ -131,32 +195,26 @@ def _keep_freed_memory() -> None:
 
 def train(
     model: nn.Module,
-    store: Store,
+    feed: Feed,
     train_clips: Clips,
     validation_clips: Clips,
+    protocol: Protocol,
     *,
     seed: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    decay_epochs: int | None,
-    keep: str,
     checkpoint: Path,
     identity: str,
 ) -> tuple[list[Epoch], int]:
-    """Train a network in place with Adam and binary cross-entropy; it ends with the kept epoch's weights.
+    """Train a network in place; it ends with the kept epoch's weights.
 
     A training that was killed goes on after its last finished epoch, from `checkpoint`, and ends the same.
 
     Parameters
     ----------
-    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames)
-    store : Store
+    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames); on the feed's device
+    feed : Feed
     train_clips, validation_clips : Clips
+    protocol : Protocol
     seed : int, of the order of the clips and all else that is random
-    epochs, batch_size, learning_rate : of the protocol
-    decay_epochs : int or None, the learning rate is divided by 10 after each so many epochs
-    keep : `last` or `best_val_roc_auc`, which epoch's weights to keep
     checkpoint : file to resume from and to write after every epoch
     identity : what this training is; a checkpoint of another is ignored
 
@@ -168,34 +226,31 @@ def train(
     Raises
     ------
     TrainingError
-        if a split is empty or the loss is not finite
+        if a split is empty, the loss is not finite, or the GPU's memory does not suffice
     """
     for name, clips in (("training", train_clips), ("validation", validation_clips)):
         if not len(clips.indices):
             raise TrainingError(f"there is no {name} clip")
     optimizer = Adam(model)
-    history, kept = _resume(checkpoint, identity, model, optimizer)
-    for epoch in range(len(history) + 1, epochs + 1):
-        start = time.perf_counter()
-        # From seed and epoch alone, so that a resumed training draws the same.
-        torch.manual_seed(int(np.random.default_rng([seed, epoch, 1]).integers(1 << 62)))
-        rate = learning_rate / 10 ** ((epoch - 1) // decay_epochs if decay_epochs else 0)
-        order = np.random.default_rng([seed, epoch]).permutation(len(train_clips.indices))
-        train_loss = _pass(model, optimizer, rate, store, train_clips, order, batch_size)
-        if not np.isfinite(train_loss):
-            raise TrainingError(f"the loss of epoch {epoch} is {train_loss}; a lower learning_rate may help")
-        val_loss, val_roc_auc = _validate(model, store, validation_clips, need_roc_auc=keep != "last")
-        history.append(Epoch(epoch, train_loss, val_loss, val_roc_auc, time.perf_counter() - start))
-        print(f"epoch {epoch}/{epochs}: training loss {train_loss:.4f}, validation loss {val_loss:.4f}", flush=True)
-        if keep == "last" or val_roc_auc == max(past.val_roc_auc or 0 for past in history):
-            kept = Kept(epoch, {name: tensor.clone() for name, tensor in model.state_dict().items()})
-        _write_checkpoint(checkpoint, identity, model, optimizer, history, kept)
+    history, kept = _resume(checkpoint, identity, model, optimizer, feed.device)
+    try:
+        while not protocol.is_over(history):
+            history.append(_epoch(model, optimizer, feed, train_clips, validation_clips, protocol, seed, len(history)))
+            if protocol.keep == "last" or protocol.is_best(history, len(history) - 1):
+                weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+                kept = Kept(history[-1].epoch, weights)
+            _write_checkpoint(checkpoint, identity, model, optimizer, history, kept)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"out of GPU memory with batch_size {protocol.batch_size}: {str(error).split('. ')[0]}; a smaller batch or"
+            " fewer trainings that share the GPU may help"
+        ) from None
     assert kept is not None
     model.load_state_dict(kept.weights)
     return history, kept.epoch
 
 
-def score(model: nn.Module, store: Store, indices: np.ndarray) -> np.ndarray:
+def score(model: nn.Module, feed: Feed, indices: np.ndarray) -> np.ndarray:
     """Tag activations (sigmoid) of some clips.
 
     Parameters
@@ -206,33 +261,60 @@ def score(model: nn.Module, store: Store, indices: np.ndarray) -> np.ndarray:
     -------
     np.ndarray [shape=(n_clips, n_tags), dtype=float32]
     """
-    return torch.sigmoid(_logits(model, store, indices)).numpy()
+    return torch.sigmoid(_logits(model, feed, indices)).numpy()
 
 
-def _pass(
+def _epoch(
     model: nn.Module,
     optimizer: Adam,
-    learning_rate: float,
-    store: Store,
-    clips: Clips,
-    order: np.ndarray,
-    batch_size: int,
-) -> float:
-    """One pass over the clips in that order; the mean loss of its clips."""
+    feed: Feed,
+    train_clips: Clips,
+    validation_clips: Clips,
+    protocol: Protocol,
+    seed: int,
+    n_done: int,
+) -> Epoch:
+    """The next epoch: one pass over the training clips, and the validation clips."""
+    start, epoch = time.perf_counter(), n_done + 1
+    # From seed and epoch alone, so that a resumed training draws the same.
+    torch.manual_seed(int(np.random.default_rng([seed, epoch, 1]).integers(1 << 62)))
+    order = np.random.default_rng([seed, epoch]).permutation(len(train_clips.indices))
+    shuffled = Clips(train_clips.indices[order], train_clips.labels[order])
+    train_loss = _pass(model, optimizer, protocol.rate_of(epoch), feed, shuffled, protocol.batch_size)
+    if not np.isfinite(train_loss):
+        raise TrainingError(f"the loss of epoch {epoch} is {train_loss}; a lower learning_rate may help")
+    val_loss, val_roc_auc = _validate(model, feed, validation_clips, need_roc_auc=protocol.keep != "last")
+    print(
+        f"epoch {epoch}/{protocol.epochs}: training loss {train_loss:.4f}, validation loss {val_loss:.4f}", flush=True
+    )
+    return Epoch(epoch, train_loss, val_loss, val_roc_auc, time.perf_counter() - start)
+
+
+def _pass(model: nn.Module, optimizer: Adam, learning_rate: float, feed: Feed, clips: Clips, batch_size: int) -> float:
+    """One pass over the clips in their order; the mean loss of its clips. A GPU is waited for at its end only."""
     model.train()
-    total = torch.zeros(())
-    for batch in _batches(order, batch_size):
-        spectrograms, labels = _spectrograms(store, clips.indices[batch]), _float(clips.labels[batch])
+    total = torch.zeros((), device=feed.device)
+    labels = _float(clips.labels).to(feed.device)
+    for spectrograms, targets in zip(feed.batches(clips.indices, batch_size), labels.split(batch_size), strict=True):
         model.zero_grad(set_to_none=True)
-        loss = binary_cross_entropy_with_logits(model(spectrograms), labels)
+        loss = binary_cross_entropy_with_logits(_forward(model, spectrograms), targets)
         loss.backward()
         optimizer.step(learning_rate)
-        total += loss.detach() * len(batch)
-    return float(total) / len(order)
+        total += loss.detach() * len(targets)
+    return float(total) / len(labels)
 
 
-def _validate(model: nn.Module, store: Store, clips: Clips, need_roc_auc: bool) -> tuple[float, float | None]:
-    logits = _logits(model, store, clips.indices)
+def _forward(model: nn.Module, spectrograms: Tensor) -> Tensor:
+    """Logits in float32; a GPU computes them in bfloat16, with float32 where PyTorch's autocast sees the need."""
+    device = spectrograms.device.type
+    if device == "cpu":
+        return model(spectrograms)
+    with torch.autocast(device, torch.bfloat16):
+        return model(spectrograms).float()
+
+
+def _validate(model: nn.Module, feed: Feed, clips: Clips, need_roc_auc: bool) -> tuple[float, float | None]:
+    logits = _logits(model, feed, clips.indices)
     loss = float(binary_cross_entropy_with_logits(logits, _float(clips.labels)))
     if not need_roc_auc:
         return loss, None
@@ -245,19 +327,11 @@ def _validate(model: nn.Module, store: Store, clips: Clips, need_roc_auc: bool) 
     return loss, roc_auc
 
 
-def _logits(model: nn.Module, store: Store, indices: np.ndarray) -> Tensor:
+def _logits(model: nn.Module, feed: Feed, indices: np.ndarray) -> Tensor:
     model.eval()
     with torch.inference_mode():
-        return torch.cat([model(_spectrograms(store, batch)) for batch in _batches(indices, _SCORE_BATCH)])
-
-
-def _batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]
-
-
-def _spectrograms(store: Store, indices: np.ndarray) -> Tensor:
-    return torch.from_numpy(store.read(indices)).unsqueeze(1)  # (batch, 1, n_mels, n_frames)
+        batches = feed.batches(indices, _SCORE_BATCH[feed.device.type])
+        return torch.cat([_forward(model, batch) for batch in batches]).cpu()
 
 
 def _float(labels: np.ndarray) -> Tensor:
@@ -283,11 +357,13 @@ def _write_checkpoint(
         torch.save(state, beside)
 
 
-def _resume(path: Path, identity: str, model: nn.Module, optimizer: Adam) -> tuple[list[Epoch], Kept | None]:
+def _resume(
+    path: Path, identity: str, model: nn.Module, optimizer: Adam, device: torch.device
+) -> tuple[list[Epoch], Kept | None]:
     """Load a checkpoint of this very training; without one, start from the beginning."""
     if not path.is_file():
         return [], None
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=device)
     if state["identity"] != identity:
         return [], None
     model.load_state_dict(state["model"])

@@ -18,13 +18,6 @@ ENVIRONMENT = "../../envs/howlow.yaml"
 # Programs run under the interpreter of Snakemake, also where its environment is not active.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
-# The default limit of submissions, 100 a second, has Snakemake 9 look at all jobs once a second for each job that has
-# finished so far: half a core after 200 jobs. Trainings take seconds at least, so nothing here needs that limit.
-scheduling = workflow.scheduling_settings
-limit = scheduling and scheduling.max_jobs_per_timespan
-if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-    scheduling.max_jobs_per_timespan = None
-
 try:
     configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
     for name in config["datasets"]:
@@ -41,6 +34,14 @@ METADATA = {
     "mtat": ["annotations_final.csv"],
     "msd": ["filtered_list_train.cP", "filtered_list_test.cP", "msd_id_to_tag_vector.cP", "50tagList.txt"],
 }
+
+
+onstart:
+    # Its own limit of submissions, 100 a second, has Snakemake 9 look at all jobs once a second for each job that has
+    # finished so far: half a core after 200 jobs. Jobs here last for seconds at least and need no such limit.
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 wildcard_constraints:

@@ -37,3 +37,28 @@ rule cost:
         code=code("cost"),
     shell:
         program("cost", "--tracks {input.tracks} --cost {output}")
+
+
+rule times:
+    input:
+        tracks="results/{dataset}/tracks.parquet",
+        runs=lambda w: [
+            f"results/{w.dataset}/{w.model}/{cell.name}/seed{seed}/run.json"
+            for cell in CELLS[w.dataset, w.model]
+            for seed in config["seeds"]
+        ],
+    output:
+        "results/{dataset}/{model}/times.csv",
+    log:
+        "logs/{dataset}/{model}/times.log",
+    conda:
+        ENVIRONMENT
+    # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
+    threads: 8
+    resources:
+        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+    params:
+        spec=lambda w: spec(specs.times, config, experiment(w)),
+        code=code("times"),
+    shell:
+        program("times", "--tracks {input.tracks} --times {output}")

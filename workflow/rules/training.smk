@@ -15,8 +15,10 @@ rule train:
     conda:
         ENVIRONMENT
     threads: lambda w: experiment(w)["training"]["threads"]
+    resources:
+        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
     params:
-        spec=lambda w: spec(specs.train, experiment(w), Representation.parse(w.cell), int(w.seed)),
+        spec=lambda w: spec(specs.train, config, experiment(w), Representation.parse(w.cell), int(w.seed)),
         code=code("train"),
     shell:
         program(

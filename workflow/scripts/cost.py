@@ -5,8 +5,7 @@ from pathlib import Path
 
 import torch
 
-from howlow import cost, files, mel, models, program
-from howlow.audio import n_samples
+from howlow import cost, files, models, program
 from howlow.representation import Representation
 from howlow.tracks import read_tags
 
@@ -26,9 +25,10 @@ def main(args: Namespace) -> None:
                 n_mels=cell.n_mels,
                 hop_factor=cell.hop_factor,
                 n_tags=n_tags,
+                seconds=spec["seconds"],
                 **spec["options"],
             )
-        n_frames = mel.n_frames(n_samples(cell.sample_rate, spec["seconds"]), cell.hop_factor)
+        n_frames = cell.n_frames(spec["seconds"])
         gmac = cost.macs(model, cell.n_mels, n_frames) / 1e9
         n_bytes = cost.bytes_per_clip(cell.n_mels, n_frames, spec["dtype"])
         rows.append([name, gmac, cost.parameters(model), n_bytes])

@@ -9,16 +9,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import files, models, program, provenance, training
+from howlow import feeding, files, models, program, provenance, training
 from howlow import tracks as tracks_module
+from howlow.errors import HowlowError
+from howlow.feeding import Feed
 from howlow.store import Store, content_digest, open_store
 
 
 def main(args: Namespace) -> None:
+    try:
+        _train(args)
+    except HowlowError as error:
+        raise HowlowError(f"{args.folder}: {error}") from None
+
+
+def _train(args: Namespace) -> None:
     spec, protocol = args.spec, dict(args.spec["training"])
     tracks = tracks_module.read(args.tracks)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
-    training.prepare(protocol.pop("threads"))
+    device = training.prepare(protocol.pop("threads"), protocol.pop("device"))
     torch.manual_seed(spec["seed"])
     model = models.build(
         spec["model"],
@@ -26,9 +35,11 @@ def main(args: Namespace) -> None:
         n_mels=spec["n_mels"],
         hop_factor=spec["hop_factor"],
         n_tags=len(tracks.tags),
+        seconds=spec["seconds"],
         **spec["options"],
     )
-    training.lay_out(model)
+    training.lay_out(model, device)
+    feed = feeding.feed(store, device)
     run = {
         "spec": provenance.digest(spec),
         "code": args.code,
@@ -36,26 +47,32 @@ def main(args: Namespace) -> None:
         "inputs": {"manifest": content_digest(files.read_json(args.manifest)), "tracks": tracks.digest()},
         "versions": provenance.versions("torch", "numpy"),
         "commit": provenance.commit(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
     clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
     history, kept_epoch = training.train(
         model,
-        store,
+        feed,
         clips["train"],
         clips["validation"],
+        training.Protocol(**protocol),
         seed=spec["seed"],
         checkpoint=checkpoint,
-        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs")}),
-        **protocol,
+        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs", "device")}),
     )
-    run |= {"best_epoch": kept_epoch, "train_seconds": sum(epoch.seconds for epoch in history)}
+    run |= {
+        "best_epoch": kept_epoch,
+        "n_epochs": len(history),
+        "train_seconds": sum(epoch.seconds for epoch in history),
+    }
 
     header = [field.name for field in fields(training.Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
-    _write_scores(args.folder / "scores.parquet", model, store, clips, tracks.tags)
+    _write_scores(args.folder / "scores.parquet", model, feed, clips, tracks.tags)
+    weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     with files.whole(args.folder / "model.pt") as beside:
-        torch.save({"spec": spec, "tags": list(tracks.tags), "weights": model.state_dict()}, beside)
+        torch.save({"spec": spec, "tags": list(tracks.tags), "weights": weights}, beside)
     files.write_json(args.folder / "run.json", run)
     checkpoint.unlink(missing_ok=True)
 
@@ -73,13 +90,13 @@ def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.C
 
 
 def _write_scores(
-    path: Path, model: torch.nn.Module, store: Store, clips: dict[str, training.Clips], tags: tuple[str, ...]
+    path: Path, model: torch.nn.Module, feed: Feed, clips: dict[str, training.Clips], tags: tuple[str, ...]
 ) -> None:
     scored = [split for split in ("validation", "test") if len(clips[split].indices)]
     indices = np.concatenate([clips[split].indices for split in scored])
-    scores = np.concatenate([training.score(model, store, clips[split].indices) for split in scored])
+    scores = np.concatenate([training.score(model, feed, clips[split].indices) for split in scored])
     columns = {
-        "clip_id": _strings([store.clip_ids[index] for index in indices]),
+        "clip_id": _strings([feed.store.clip_ids[index] for index in indices]),
         "split": _strings([split for split in scored for _ in clips[split].indices]),
         **{tag: _floats(column) for tag, column in zip(tags, scores.T, strict=True)},
     }

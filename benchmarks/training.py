@@ -1,0 +1,277 @@
+"""Training against the plain loop of the field's code: speed, losses, memory; and a GPU, where there is one.
+
+    python benchmarks/training.py
+
+Ratios come from one run, both sides in turn. Absolute figures are printed for a GPU only.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from howlow import cost, feeding, files, models, training  # noqa: E402
+from howlow.config import load, representations  # noqa: E402
+from howlow.store import Store, open_store  # noqa: E402
+
+N_TAGS = 50
+SHAPE = (96, 1366)
+
+
+def make_store(folder: Path, n_clips: int, shape: tuple[int, int] = SHAPE, made_up: int | None = None) -> Store:
+    """A store of noise in dB; of the clips beyond `made_up` only the space is there, as a hole in the file."""
+    rng = np.random.default_rng(0)
+    n_made = min(n_clips, made_up or n_clips)
+    rows = (rng.normal(-40, 15, shape).astype(np.float16) for _ in range(n_made))
+    files.write_rows(folder / "00.npy", rows, shape, "float16")
+    if n_made < n_clips:
+        whole = np.lib.format.open_memmap(folder / "holes.npy", "w+", np.float16, (n_clips, *shape))
+        whole[:n_made] = np.load(folder / "00.npy", mmap_mode="r")
+        whole.flush()
+        (folder / "holes.npy").rename(folder / "00.npy")
+    shard = {"file": "00.npy", "clip_ids": [str(i) for i in range(n_clips)], "sha256": ""}
+    manifest = {"n_mels": shape[0], "n_frames": shape[1], "dtype": "float16", "shards": [shard]}
+    files.write_json(folder / "manifest.json", manifest)
+    return open_store(folder / "manifest.json", 1, "db")
+
+
+def build(width: float, n_mels: int = 96, sample_rate: int = 12_000, hop_factor: int = 1) -> nn.Module:
+    """VGG-CNN with the same weights at every call."""
+    torch.manual_seed(0)
+    return models.build(
+        "vgg", sample_rate=sample_rate, n_mels=n_mels, hop_factor=hop_factor, n_tags=N_TAGS, width=width
+    )
+
+
+class OneFileAClip(Dataset):
+    """As the field's code reads: a .npy file in float32 for each clip."""
+
+    def __init__(self, folder: Path, labels: np.ndarray):
+        self.folder, self.labels = folder, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        clip = np.load(self.folder / f"{index}.npy")
+        return torch.from_numpy(clip)[None], torch.from_numpy(self.labels[index].astype(np.float32))
+
+
+def plain_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int) -> Iterator[float]:
+    """The plain loop: the loss of every step."""
+    model = build(width).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
+    while True:
+        for spectrograms, targets in DataLoader(OneFileAClip(folder, labels), batch_size):
+            optimizer.zero_grad()
+            loss = binary_cross_entropy_with_logits(model(spectrograms), targets)
+            loss.backward()
+            optimizer.step()
+            yield loss.item()
+
+
+def howlow_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int) -> Iterator[float]:
+    """The library's pass over one batch after the other: the loss of every step."""
+    device = training.prepare(1)
+    model = build(width)
+    training.lay_out(model, device)
+    optimizer = training.Adam(model)
+    feed = feeding.feed(open_store(folder / "manifest.json", 1, "db"), device)
+    while True:
+        for start in range(0, len(labels), batch_size):
+            indices = np.arange(start, start + batch_size)
+            clips = training.Clips(indices, labels[indices])
+            yield training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+
+
+LOOPS = {"plain": plain_steps, "howlow": howlow_steps}
+
+
+def run_loop(name: str, folder: Path, width: float, batch_size: int, n_steps: int) -> None:
+    """One loop in this process; prints the seconds and the losses of its steps as JSON."""
+    torch.set_num_threads(1)
+    steps = LOOPS[name](folder, np.load(folder / "labels.npy"), width, batch_size)
+    seconds, losses = [], []
+    for _ in range(n_steps):
+        start = time.perf_counter()
+        losses.append(next(steps))
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps({"seconds": seconds, "losses": losses}))
+
+
+def on_a_cpu(folder: Path, width: float, batch_size: int, n_steps: int = 20, rounds: int = 3) -> None:
+    """Clips a second of both loops, each in processes of its own and in turn, one thread; and their losses."""
+    n_clips = 4 * batch_size
+    store = make_store(folder, n_clips)
+    for index in range(n_clips):
+        np.save(folder / f"{index}.npy", store.read(np.array([index]))[0])
+    np.save(folder / "labels.npy", np.random.default_rng(1).random((n_clips, N_TAGS)) < 0.1)
+    seconds: dict[str, list[float]] = {name: [] for name in LOOPS}
+    losses = {}
+    for _ in range(rounds):
+        for name in LOOPS:
+            options = ["--loop", name, "--folder", folder, "--width", width, "--batch", batch_size, "--steps", n_steps]
+            command = [sys.executable, __file__, *map(str, options)]
+            printed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            seconds[name] += printed["seconds"][2:]  # the first steps warm up
+            losses[name] = np.array(printed["losses"])
+    medians = {name: float(np.median(values)) for name, values in seconds.items()}
+    gap = np.max(np.abs(losses["howlow"] - losses["plain"]) / losses["plain"])
+    print(f"| {width:g} | {batch_size} | {medians['plain'] / medians['howlow']:.2f} | {gap:.1e} |", flush=True)
+
+
+def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
+    """Memory of its own (without the page cache) of a process that trains on random clips of a large store."""
+    store = make_store(folder, n_clips, made_up=64)
+    device = training.prepare(1)
+    model = build(1 / 16)
+    training.lay_out(model, device)
+    indices = np.random.default_rng(0).permutation(n_clips)[:n_trained]
+    clips = training.Clips(indices, np.zeros((n_trained, N_TAGS), bool))
+    before = own_bytes()
+    with Peak() as peak:
+        training._pass(model, training.Adam(model), 1e-3, feeding.feed(store, device), clips, 64)
+        training.score(model, feeding.feed(store, device), indices[:64])
+    size = n_clips * SHAPE[0] * SHAPE[1] * 2
+    print(f"store of {n_clips} clips, {size / 1e9:.1f} GB; batch 64, width 1/16: {peak.bytes / 1e6:.0f} MB of its own")
+    print(f"({before / 1e6:.0f} MB before the first step)\n")
+
+
+def own_bytes() -> int:
+    """Resident memory of this process that is not a file's."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("RssAnon:")[1].split()[0])
+
+
+class Peak:
+    """Watches `own_bytes` from a thread while the block runs; `bytes` is the largest value seen."""
+
+    def __enter__(self) -> "Peak":
+        self.bytes = own_bytes()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(0.01):
+            self.bytes = max(self.bytes, own_bytes())
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+
+def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
+    """Clips/s and FLOP/s of some configurations of the paper at full width; Figure 1's training from them."""
+    device = training.prepare(1, "cuda")
+    peak = matmul_flops(device)
+    print(f"{torch.cuda.get_device_name(device)}: {peak / 1e12:.0f} TFLOP/s in bf16 matrix products\n")
+    experiment = load(ROOT / "config" / "paper.yaml")["experiments"][0]
+    cells = [cell for cell in representations(experiment) if cell.log_type == "db"]
+    print("| configuration | clips/s | TFLOP/s | share of the peak |\n|---|---|---|---|")
+    hours = 0.0
+    for cell in cells:
+        model = build(1.0, cell.n_mels, cell.sample_rate, cell.hop_factor)
+        training.lay_out(model, device)
+        shape = (cell.n_mels, cell.n_frames(29.1))
+        macs = cost.macs(model, *shape)
+        (folder / cell.name).mkdir()
+        feed = feeding.feed(make_store(folder / cell.name, 8 * batch_size, shape, made_up=64), device)
+        clips = training.Clips(np.arange(8 * batch_size), np.zeros((8 * batch_size, N_TAGS), bool))
+        optimizer = training.Adam(model)
+        training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+        start = time.perf_counter()
+        n_passes = max(1, n_steps // 8)
+        for _ in range(n_passes):
+            training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+        rate = n_passes * len(clips.indices) / (time.perf_counter() - start)
+        flops = 6 * macs * rate
+        hours += 2 * 3 * 13 * 18_706 / rate / 3600  # log types, seeds, epochs, clips
+        print(f"| {cell.name} | {rate:.0f} | {flops / 1e12:.0f} | {100 * flops / peak:.0f} % |", flush=True)
+    print(f"\nFigure 1, 88 configurations x 3 seeds x 13 epochs on 18,706 clips: {hours:.2f} h of training steps\n")
+    print(f"loss of 100 steps, bf16 against float32: {precision_gap(folder, device):.4f} relative at most")
+
+
+def matmul_flops(device: torch.device, size: int = 8192, repeats: int = 20) -> float:
+    """FLOP/s of a large matrix product in bfloat16."""
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    a @ b
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        a @ b
+    torch.cuda.synchronize()
+    return repeats * 2 * size**3 / (time.perf_counter() - start)
+
+
+def precision_gap(folder: Path, device: torch.device, n_steps: int = 100, batch_size: int = 64) -> float:
+    """Largest relative difference between the losses of training steps in bfloat16 and in float32."""
+    (folder / "precision").mkdir()
+    store = make_store(folder / "precision", 10 * batch_size)
+    labels = np.random.default_rng(1).random((10 * batch_size, N_TAGS)) < 0.1
+    losses: dict[bool, list[float]] = {}
+    for is_bf16 in (True, False):
+        model = build(1.0)
+        training.lay_out(model, device)
+        optimizer, feed = training.Adam(model), feeding.feed(store, device)
+        losses[is_bf16] = []
+        with torch.autocast("cuda", torch.bfloat16, enabled=is_bf16):
+            for step in range(n_steps):
+                indices = np.arange(batch_size) + batch_size * (step % 10)
+                (batch,) = feed.batches(indices, batch_size)
+                model.train()
+                model.zero_grad(set_to_none=True)
+                targets = torch.from_numpy(labels[indices].astype(np.float32)).to(device)
+                loss = binary_cross_entropy_with_logits(model(batch).float(), targets)
+                loss.backward()
+                optimizer.step(1e-3)
+                losses[is_bf16].append(loss.item())
+    bf16, float32 = (np.array(losses[key]) for key in (True, False))
+    return float(np.max(np.abs(bf16 - float32) / float32))
+
+
+def main(n_gpu_steps: int) -> None:
+    print("CPU, one thread, 96 x 1366, 20 steps, three processes each:\n")
+    print("| width | batch | howlow: clips/s, times the plain loop | largest relative difference of a loss |")
+    print("|---|---|---|---|")
+    for width, batch_size in ((1 / 16, 8), (1 / 16, 32), (1 / 32, 8)):
+        with tempfile.TemporaryDirectory() as folder:
+            on_a_cpu(Path(folder), width, batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        print()
+        memory(Path(folder))
+    if torch.cuda.is_available():
+        with tempfile.TemporaryDirectory() as folder:
+            on_a_gpu(Path(folder), n_gpu_steps)
+    else:
+        print("no GPU here: its part was left out")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--gpu-steps", type=int, default=200, help="steps to time for each configuration on a GPU")
+    options.add_argument("--loop", choices=LOOPS, help=argparse.SUPPRESS)  # what it calls itself with
+    options.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--width", type=float, help=argparse.SUPPRESS)
+    options.add_argument("--batch", type=int, help=argparse.SUPPRESS)
+    options.add_argument("--steps", type=int, help=argparse.SUPPRESS)
+    args = options.parse_args()
+    if args.loop:
+        run_loop(args.loop, args.folder, args.width, args.batch, args.steps)
+    else:
+        main(args.gpu_steps)

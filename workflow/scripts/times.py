@@ -1,0 +1,52 @@
+"""How long the cells of one model on one dataset take on this machine: extraction, inference, training."""
+
+from argparse import Namespace
+from pathlib import Path
+from statistics import mean
+
+from howlow import files, models, program, timing, training
+from howlow.representation import Representation
+from howlow.tracks import read_tags
+
+HEADER = [
+    "cell",
+    "extraction_ms",
+    "inference_ms_batch_1",
+    "inference_ms_batch_64",
+    "train_seconds_per_epoch",
+    "device",
+    "threads",
+]
+
+
+def main(args: Namespace) -> None:
+    spec = args.spec
+    n_tags = len(read_tags(args.tracks))
+    device = training.prepare(spec["threads"], spec["device"])
+    rows = []
+    for name in program.progress(spec["cells"], "times"):
+        cell = Representation.parse(name)
+        model = models.build(
+            spec["model"],
+            sample_rate=cell.sample_rate,
+            n_mels=cell.n_mels,
+            hop_factor=cell.hop_factor,
+            n_tags=n_tags,
+            seconds=spec["seconds"],
+            **spec["options"],
+        )
+        training.lay_out(model, device)
+        extraction = timing.extraction_ms(cell, spec["seconds"], spec["window"])
+        inference = [timing.inference_ms(model, cell, spec["seconds"], batch, device) for batch in (1, 64)]
+        runs = [files.read_json(args.times.parent / name / f"seed{seed}" / "run.json") for seed in spec["seeds"]]
+        epoch = mean(run["train_seconds"] / run["n_epochs"] for run in runs)
+        rows.append([name, extraction, *inference, epoch, runs[0]["device"], spec["threads"]])
+    files.write_csv(args.times, HEADER, rows)
+    print(f"{len(rows)} cells; inference on {device.type}")
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
+    options.add_argument("--times", type=Path, required=True, help="CSV file to write, a row a cell, beside the cells")
+    program.run(main, options)
