@@ -32,6 +32,7 @@ def key_tables(schema: dict[str, Any]) -> str:
         "A dataset of kind `demo`": definitions["demo"],
         "A dataset of kind `mtat`": definitions["mtat"],
         "A dataset of kind `msd`": definitions["msd"],
+        "A dataset of kind `table`": definitions["table"],
         "An experiment: `experiments[i]`": definitions["experiment"],
         "Its representations: `experiments[i].grid[j]`": definitions["grid"],
         "Options of `vgg`: `experiments[i].options`": definitions["vgg"],

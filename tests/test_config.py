@@ -101,7 +101,7 @@ def test_default_size_of_the_demo_is_the_generators():
         ),
         ("experiments", MINIMAL["experiments"] * 2, "experiments[1]: vgg on demo is experiments[0] already"),
         ("figure1", {"dataset": "demo", "model": "musicnn"}, "figure1: no experiment trains musicnn on demo"),
-        ("datasets.demo", {"kind": "mtat"}, "datasets.demo: the key 'root' is missing"),
+        ("datasets.demo", {"kind": "msd"}, "datasets.demo: the key 'root' is missing"),
         ("datasets.demo", {"kind": "gtzan"}, "datasets.demo.kind: 'gtzan' is not one of"),
         ("datasets.demo.n_clips", 3, "datasets.demo.n_clips: 3 is less than the minimum of 16"),
     ],

@@ -8,12 +8,17 @@ import struct
 import typing
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_script
 
+from howlow import files, splits
 from howlow import tracks as tracks_module
-from howlow.datasets import msd, mtat
+from howlow.datasets import metadata, msd, mtat
+from howlow.datasets import table as table_module
 
 ROWS = [
     [1, 1, 0, "0/a-b-01-c-0-29.mp3"],
@@ -68,6 +73,7 @@ def test_mtat_known_unusable_clips_are_left_out(annotations, tmp_path):
         (ROWS, ["clip_id", "slow", "slow", "mp3_path"], "row 1: the column 'slow' is there twice"),
         (ROWS, ["clip_id", "split", "slow", "mp3_path"], "row 1: a tag must not be named 'split'"),
         ([[1, 0, 0]], None, "Expected 4 columns, got 3"),
+        ([[1, 1, 0, "0/x.mp3"]], None, "no clip has the tag 'slow': leave it out of `tags`"),
     ],
 )
 def test_mtat_bad_annotations_are_named(rows, header, message, annotations):
@@ -87,6 +93,58 @@ def test_mtat_missing_files_and_tags(annotations, tmp_path):
         mtat.load(root, tags="tags.txt")
     with pytest.raises(mtat.MetadataError, match=r"bad\.csv: no such file"):
         mtat.load(root, exclude="bad.csv")
+
+
+def test_mtat_untagged_clips_are_kept_or_dropped(annotations):
+    root = annotations(ROWS)
+    assert len(mtat.load(root)[0].clip_ids) == 5
+    tracks, left_out = mtat.load(root, untagged="drop")
+    assert tracks.clip_ids == ["1", "2", "9", "7"]
+    assert left_out == [("5", "has none of the tags")]
+
+
+def test_mtat_split_by_artist(annotations):
+    rows = [[i, i % 2, 1, f"{i % 16:x}/artist{i % 40}-album-01-song{i}-0-29.mp3"] for i in range(400)]
+    tracks, _ = mtat.load(annotations(rows), split="artists")
+    artists: dict[str, str] = {}
+    for path, split in zip(tracks.paths, tracks.splits, strict=True):
+        artist = path.split("/")[1].split("-")[0]
+        assert artists.setdefault(artist, split) == split
+    sizes = collections.Counter(tracks.splits)
+    assert sizes["train"] / 400 == pytest.approx(0.723, abs=0.05)
+    assert sizes["test"] / 400 == pytest.approx(0.206, abs=0.05)
+    again, _ = mtat.load(annotations(rows[::-1]), split="artists")
+    assert dict(zip(again.paths, again.splits, strict=True)) == dict(zip(tracks.paths, tracks.splits, strict=True))
+
+
+@pytest.mark.parametrize("change", [lambda text: b"\xef\xbb\xbf" + text, lambda text: text.replace(b"\n", b"\r\n")])
+def test_mtat_as_other_systems_write_it(annotations, change):
+    root = annotations(ROWS)
+    expected = mtat.load(root)[0].digest()
+    path = root / "annotations_final.csv"
+    path.write_bytes(change(path.read_bytes()))
+    assert mtat.load(root)[0].digest() == expected
+
+
+@pytest.mark.parametrize("column", [0, 3])
+def test_mtat_that_is_not_utf_8(annotations, column):
+    root = annotations(ROWS)
+    path = root / "annotations_final.csv"
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"guitar", b"guit\xe4r") if column == 0 else text.replace(b"a-b", b"\xe4-b"))
+    with pytest.raises(metadata.MetadataError, match=r"annotations_final\.csv: .*UTF"):
+        mtat.load(root)
+
+
+def test_whole_magnatagatune_is_compared_with_what_others_report(annotations, capsys):
+    tags = [f"tag {i}" for i in range(mtat.PUBLISHED_TAGS)]
+    rows = [[i, *[1] * len(tags), f"{i:x}/a-b-01-c-0-29.mp3"] for i in range(16)]
+    mtat.load(annotations(rows, ["clip_id", *tags, "mp3_path"]))
+    printed = capsys.readouterr().out
+    assert "warning: 16 rows; MagnaTagATune has 25863" in printed
+    assert "others report {'train': 18706, 'validation': 1825, 'test': 5329}" in printed
+    mtat.load(annotations(ROWS))
+    assert capsys.readouterr().out == ""
 
 
 def test_the_papers_tags():
@@ -153,6 +211,26 @@ def test_msd(msd_root, monkeypatch):
     assert left_out == [("TRAAA005", "has no tag vector")]
 
 
+def test_msd_through_the_7digital_maps(msd_root, monkeypatch):
+    monkeypatch.setattr(msd, "N_TRAIN", 4)
+    with pytest.raises(msd.PickleError, match=r"MSD_id_to_7D_id\.pkl: no such file"):
+        msd.load(msd_root, audio="7digital")
+    ids = {"TRAAA000": "77", "TRAAA001": "78", "TRBBB000": "79"}
+    found = {"77": "7/7/77.clip.mp3", "79": "7/9/79.clip.mp3"}
+    (msd_root / "MSD_id_to_7D_id.pkl").write_bytes(python2_pickle(ids))
+    (msd_root / "7D_id_to_path.pkl").write_bytes(python2_pickle(found))
+    tracks, left_out = msd.load(msd_root, audio="7digital")
+    assert dict(zip(tracks.clip_ids, tracks.paths, strict=True)) == {
+        "TRAAA000": "7/7/77.clip.mp3",
+        "TRBBB000": "7/9/79.clip.mp3",
+    }
+    assert ("TRAAA001", "has no path in the 7digital maps") in left_out
+    assert len({clip_id for clip_id, _ in left_out}) == len(left_out) == 8
+    (msd_root / "7D_id_to_path.pkl").write_bytes(python2_pickle({"77": "../../etc/passwd"}))
+    with pytest.raises(msd.PickleError, match=r"'\.\./\.\./etc/passwd' is not a path below"):
+        msd.load(msd_root, audio="7digital")
+
+
 @pytest.mark.parametrize("protocol", [0, 2])
 def test_msd_refuses_other_pickles_by_name(msd_root, protocol):
     class Evil:
@@ -170,3 +248,143 @@ def test_msd_broken_pickles(msd_root, content):
     (msd_root / "filtered_list_test.cP").write_bytes(content)
     with pytest.raises(msd.PickleError, match=r"filtered_list_test\.cP: not a pickle"):
         msd.load(msd_root)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a table of a user's own and loads it."""
+
+    def load(text: str | bytes, name: str = "tracks.csv", **options: object):
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return table_module.load(tmp_path, table=str(path), **options)
+
+    return load
+
+
+ONE_HOT = "path,split,rock,calm\na.mp3,train,1,0\nb.mp3,validation,0,1\nc.mp3,test,1,1\n"
+
+
+def test_table_of_columns(table):
+    tracks, left_out = table(ONE_HOT, shards=2)
+    assert tracks.clip_ids == tracks.paths == ["a.mp3", "b.mp3", "c.mp3"]
+    assert tracks.splits == ["train", "validation", "test"]
+    assert tracks.shards == ["00", "00", "01"]
+    assert tracks.tags == ("rock", "calm")
+    assert tracks.labels.tolist() == [[True, False], [False, True], [True, True]]
+    assert left_out == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (ONE_HOT.replace("\n", "\r\n"), "crlf.csv"),
+        ("\ufeff" + ONE_HOT, "bom.csv"),
+        (ONE_HOT.replace(",", "\t"), "tabs.tsv"),
+        (ONE_HOT.replace("validation", "valid"), "other-name.csv"),
+    ],
+)
+def test_table_as_spreadsheets_write_it(table, text, name):
+    expected, _ = table(ONE_HOT)
+    assert table(text, name)[0].digest() == expected.digest()
+
+
+def test_table_as_parquet(table, tmp_path):
+    expected, _ = table(ONE_HOT)
+    frame = pd.read_csv(tmp_path / "tracks.csv")
+    for columns in (frame, frame.astype({"rock": bool, "calm": bool})):
+        columns.to_parquet(tmp_path / "t.parquet")
+        tracks, _ = table_module.load(tmp_path, table=str(tmp_path / "t.parquet"))
+        assert tracks.digest() == expected.digest()
+
+
+def test_table_of_separated_names(table):
+    text = "path;x\n".replace(";x", ",tags,group") + "".join(
+        f"{i}.mp3,{'rock|calm' if i % 2 else 'rock'}{'| rare' if i == 7 else ''},band{i % 10}\n" for i in range(100)
+    )
+    tracks, _ = table(text, separator="|")
+    assert tracks.tags == ("calm", "rare", "rock")
+    assert tracks.labels.sum(axis=0).tolist() == [50, 1, 100]
+    assert table(text, separator="|", min_clips=2)[0].tags == ("calm", "rock")
+    assert table(text, separator="|", top=1)[0].tags == ("rock",)
+    assert table(text, separator="|", tags=["rare"], untagged="drop")[0].clip_ids == ["7.mp3"]
+    split_of: dict[int, str] = {}
+    for number, split in enumerate(tracks.splits):
+        assert split_of.setdefault(number % 10, split) == split
+    assert collections.Counter(tracks.splits) == {"train": 80, "validation": 10, "test": 10}
+
+
+@pytest.mark.parametrize("n_groups", [3, 4, 5, 20])
+def test_made_splits_are_never_empty(n_groups):
+    groups = [f"g{i % n_groups}" for i in range(60)]
+    made = splits.by_group(groups, table_module.SHARES)
+    assert set(made) == {"train", "validation", "test"}
+    assert made.count("train") >= 20
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there is no column 'path'"),
+        ("path,rock\n", "has no rows"),
+        ("file,rock\na.mp3,1\n", "row 1: there is no column 'path' among ['file', 'rock']"),
+        ("path;rock\na.mp3;1\n", "there is no column 'path' among ['path;rock']; columns are separated by commas"),
+        ("path,rock\na.mp3,1\nb.mp3,yes\n", "row 3: column 'rock' is 'yes', not 0 or 1"),
+        ("path,rock\na.mp3,1\na.mp3,0\n", "row 3: path 'a.mp3' is that of row 2 already"),
+        ("path,clip_id,rock\na.mp3,7,1\nb.mp3,7,0\n", "row 3: clip_id '7' is that of row 2 already"),
+        ("path,rock\n/a.mp3,1\n", "row 2: path '/a.mp3' is not a path below the dataset's root"),
+        ("path,rock\nx/../../a.mp3,1\n", "row 2: path 'x/../../a.mp3' is not a path below the dataset's root"),
+        ("path,rock\n,1\n", "row 2: path is empty"),
+        ("path,split,rock\na.mp3,dev,1\n", "row 2: split 'dev' is not one of train, validation, test"),
+        ("path,split,rock\na.mp3,train,1\nb.mp3,test,1\n", "no row is in the split 'validation'"),
+        ("path,split,group,rock\na.mp3,train,x,1\nb.mp3,test,x,1\n", "row 3: group 'x' is in test, but in row 2 in"),
+        ("path,shard\na.mp3,1\n", "a tag must not be named 'shard'"),
+        ("path,rock,rock\na.mp3,1,1\n", "row 1: the column 'rock' is there twice"),
+        ("path\na.mp3\n", "has neither a column 'tags' nor columns of 0 and 1"),
+        ("path,tags\na.mp3,\n", "the column 'tags' is empty in every row"),
+        ("path,rock\na.mp3,0\n", "no tag has min_clips 1 clips; the most frequent has 0"),
+        ("path,rock\na.mp3,1,1\n", "Expected 2 columns, got 3"),
+        (b"path,r\xf6ck\na.mp3,1\n", "row 1: not UTF-8"),
+        (b"path,rock\n\xf6.mp3,1\n", "invalid UTF8"),
+    ],
+)
+def test_bad_tables_are_named(table, text, message):
+    with pytest.raises(metadata.MetadataError) as caught:
+        table(text)
+    assert message in str(caught.value)
+    assert "tracks.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_tag_is_frequent_enough(table):
+    with pytest.raises(metadata.MetadataError, match="no tag has min_clips 3 clips; the most frequent has 2"):
+        table(ONE_HOT, min_clips=3)
+
+
+def test_tracks_are_read_by_others(table, tmp_path):
+    tracks, _ = table(ONE_HOT)
+    tracks.write(tmp_path / "tracks.parquet", "mine")
+    frame = pd.read_parquet(tmp_path / "tracks.parquet")
+    assert list(frame.columns) == ["clip_id", "path", "split", "shard", "rock", "calm"]
+    assert frame["rock"].tolist() == [True, False, True]
+    query = f"select count(*), sum(calm::int) from '{tmp_path / 'tracks.parquet'}' where split <> 'train'"
+    assert duckdb.sql(query).fetchall() == [(2, 2)]
+    assert pq.read_schema(tmp_path / "tracks.parquet").metadata[b"tags"] == b"rock\ncalm"
+
+
+def test_symbolic_links_out_of_the_root_are_excluded(annotations, tmp_path, tone):
+    root = annotations([[1, 1, 1, "0/a.wav"], [2, 1, 1, "0/b.wav"]])
+    (root / "0").mkdir()
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.wav"
+    tone("a.wav").rename(outside)
+    (root / "0" / "a.wav").symlink_to(outside)
+    tone("b.wav").rename(root / "0" / "real.wav")
+    (root / "0" / "b.wav").symlink_to("real.wav")
+    mtat.load(root)[0].write(root / "tracks.parquet", "mine")
+    spec = {"sample_rate": 12_000, "seconds": 29.1, "source": {"root": str(root)}}
+    outputs = ["--audio", root / "a.npy", "--clips", root / "clips.json"]
+    process = run_script("decode", "--tracks", root / "tracks.parquet", "--shard", "00", *outputs, spec=spec)
+    assert process.returncode == 0
+    record = files.read_json(root / "clips.json")
+    assert record["clip_ids"] == ["2"]
+    assert record["excluded"] == [["1", "a symbolic link leads out of the dataset's root"]]

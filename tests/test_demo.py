@@ -155,7 +155,7 @@ def test_annotators_forget_musical_tags_only():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize(("split", "largest"), [("train", 0.03), ("validation", 0.3), ("test", 0.03)])
+@pytest.mark.parametrize(("split", "largest"), [("train", 0.03), ("validation", 0.35), ("test", 0.04)])
 def test_probes_are_independent_of_all_other_tags(seed, split, largest):
     folders, _, annotated = demo.draw_tags(demo.N_CLIPS, seed)
     correlations = np.corrcoef(annotated[in_split(folders, split)].T)

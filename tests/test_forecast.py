@@ -4,6 +4,7 @@ import runpy
 import sys
 
 import pytest
+import yaml
 from conftest import ROOT, SCRIPTS
 
 from howlow import config, cost, forecast, models
@@ -45,10 +46,37 @@ def test_musicnn_trains_on_one_segment_of_a_clip(paper):
     assert flop == pytest.approx(6 * whole_clip / 10 * 720 * 3)
 
 
-def test_program(monkeypatch, capsys):
+def check(monkeypatch, capsys, config_path):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["forecast.py", str(ROOT / "config" / "quick.yaml")])
-    runpy.run_path(str(SCRIPTS / "forecast.py"), run_name="__main__")
-    printed = capsys.readouterr().out
-    assert printed.startswith("quick: 128 clips (")
+    monkeypatch.setattr(sys, "argv", ["check.py", str(config_path)])
+    runpy.run_path(str(SCRIPTS / "check.py"), run_name="__main__")
+    return capsys.readouterr().out
+
+
+def test_check_of_the_demo(monkeypatch, capsys):
+    printed = check(monkeypatch, capsys, ROOT / "config" / "quick.yaml")
+    assert printed.startswith("quick (demo) in results/quick/source\n  clips: 128 (")
     assert "16 trainings" in printed
+
+
+def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
+    for name, split in (("a.wav", "train"), ("b.wav", "validation"), ("c.wav", "test")):
+        tone(name, seconds=3 if split == "test" else 2)
+    (tmp_path / "broken.wav").write_bytes(b"no audio")
+    rows = ["a.wav,train,1,1", "b.wav,validation,1,0", "c.wav,test,0,1", "broken.wav,test,1,0", "gone.wav,test,1,1"]
+    (tmp_path / "tracks.csv").write_text("\n".join(["path,split,rock,calm", *rows]))
+    settings = {"kind": "table", "root": str(tmp_path), "table": str(tmp_path / "tracks.csv"), "seconds": 2.5}
+    grid = [{"sample_rate": [12_000], "n_mels": [48]}]
+    configuration = {
+        "datasets": {"mine": settings},
+        "experiments": [{"dataset": "mine", "model": "vgg", "grid": grid}],
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(configuration))
+    printed = check(monkeypatch, capsys, tmp_path / "mine.yaml")
+    assert "clips: 5 (1 train, 1 validation, 3 test)" in printed
+    assert "warning: 'calm' has 0 of 1 validation clips: no ROC AUC there" in printed
+    assert "audio: 3 files of 0.0 hours" in printed
+    assert "no audio: 1 because: missing file (the first is gone.wav)" in printed
+    assert "no audio: 1 because: not decodable audio" in printed
+    assert "warning: 2 files are shorter than 2.5 s" in printed
+    assert "3 trainings" in printed

@@ -31,7 +31,7 @@ def training_process(parent: subprocess.Popen) -> psutil.Process | None:
 def test_killed_at_random_moments(tmp_path):
     config = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
     config["experiments"] = config["experiments"][:1]
-    config["experiments"][0]["training"] |= {"epochs": 1500}
+    config["experiments"][0]["training"] |= {"epochs": 800}
     (tmp_path / "killed.yaml").write_text(yaml.safe_dump(config))
     store = "results/tiny/mel/12000/8/manifest.json"
     made = snakemake(tmp_path, store, "--cores", 2, "--configfile", "killed.yaml")
@@ -39,7 +39,7 @@ def test_killed_at_random_moments(tmp_path):
 
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), f"{CELL}/run.json"]
     options = ["--cores", "1", "--configfile", "killed.yaml"]
-    moments_s = np.random.default_rng(0).uniform(1, 6, N_KILLS)
+    moments_s = np.random.default_rng(0).uniform(1.5, 4.5, N_KILLS)
     epochs_seen = []
     for moment_s in moments_s:
         with (tmp_path / "out.txt").open("w") as out:
@@ -50,10 +50,11 @@ def test_killed_at_random_moments(tmp_path):
             os.kill(process.pid, signal.SIGKILL)
             assert parent.wait() != 0, "the training ended before it was killed"
         log = (tmp_path / "logs/tiny/vgg/12k_mel8_x10_db/seed1.log").read_text()
-        epochs_seen.append(int(log.split("going on after epoch ")[1].split()[0]) if "going on" in log else 0)
+        if "going on after epoch " in log:  # else it was killed before it got there
+            epochs_seen.append(int(log.split("going on after epoch ")[1].split()[0]))
         assert not (tmp_path / CELL / "scores.parquet").exists()
     assert epochs_seen == sorted(epochs_seen)
-    assert epochs_seen[-1] > 0, "was never killed while it trained"
+    assert len(set(epochs_seen)) > 3, "was hardly ever killed while it trained"
 
     finished = snakemake(tmp_path, f"{CELL}/run.json", *options)
     assert finished.returncode == 0, finished.stdout

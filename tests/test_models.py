@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from howlow import audio, cost, mel, models, pooling
 
@@ -68,6 +69,15 @@ def test_macs_counts_what_the_closed_form_does():
         torch.nn.Conv2d(1, 4, 3, padding="same"), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 10, 5)
     )
     assert cost.macs(model, 6, 10) == 6 * 10 * 9 * 4 + 240 * 5
+
+
+@pytest.mark.parametrize("name", ["vgg", "musicnn"])
+def test_macs_are_half_of_what_pytorch_counts(name):
+    model = models.build(name, sample_rate=12_000, n_mels=48, hop_factor=2, n_tags=50, width=1 / 16).eval()
+    n_frames = frames(12_000, 2)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(torch.zeros(1, 1, 48, n_frames))
+    assert cost.macs(model, 48, n_frames) == counter.get_total_flops() / 2
 
 
 def test_bytes_per_clip():

@@ -51,6 +51,18 @@ def test_plans_without_any_audio(name, jobs, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == ["resources"]
 
 
+def test_magnatagatune_is_downloaded_where_no_root_is_given(tmp_path):
+    process = snakemake(tmp_path, *PLAN, "--configfile", ROOT / "config" / "mtat.yaml")
+    jobs = planned_jobs(process)
+    assert {rule: jobs[rule] for rule in ("download", "tracks", "decode", "mel")} == {
+        "download": 1,
+        "tracks": 1,
+        "decode": 32,
+        "mel": 14 * 16,
+    }
+    assert "demo" not in jobs
+
+
 def test_default_is_the_demo(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     assert planned_jobs(snakemake(tmp_path, *PLAN)) == DEMO_JOBS | {"total": sum(DEMO_JOBS.values())}
@@ -133,6 +145,17 @@ class TestFinished:
         assert cell["bytes_per_clip"] == 8 * 137 * 2
         assert (summary["n_clips"] == 24).all()
         assert (summary["n_excluded"] == 0).all()
+
+    def test_times_are_measured_for_every_cell(self, run):
+        folder, go = run
+        process = go("results/tiny/vgg/times.csv", "--cores", 2)
+        assert process.returncode == 0, process.stdout
+        times = pd.read_csv(folder / "results/tiny/vgg/times.csv").set_index("cell")
+        assert len(times) == 4
+        figures = times.drop(columns=["device", "threads"])
+        assert (figures > 0).all(axis=None)
+        assert (times["device"] == "cpu").all()
+        assert times.loc["12k_mel16_x1_log", "extraction_ms"] > times.loc["12k_mel8_x10_db", "extraction_ms"]
 
     def test_leaves_no_audio_and_nothing_unfinished(self, finished):
         assert not [*finished.glob("results/*/audio/*/*.npy")]
@@ -224,7 +247,10 @@ class TestFinished:
         audio = sorted(source.glob("mp3/0/*.mp3"))[0]
         audio.write_bytes(b"")
         manifests = [path.relative_to(folder) for path in folder.glob("results/tiny/mel/*/*/manifest.json")]
-        process = go("results/tiny/excluded.csv", *manifests, "--cores", 2, "--forcerun", "decode")
+        process = go(
+            "results/tiny/excluded.csv", *manifests, "--cores", 2, "--forcerun", "decode",
+            change=lambda config: config["datasets"]["tiny"].update(max_excluded=0.05),
+        )  # fmt: skip
         assert process.returncode == 0, process.stdout
         annotations = (source / "annotations_final.csv").read_text().splitlines()
         clip_id = next(line.split("\t")[0].strip('"') for line in annotations if audio.name in line)

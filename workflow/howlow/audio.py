@@ -1,7 +1,7 @@
 """Audio files to clips: decode, mix to mono, crop to the centre, resample."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
 from math import ceil, gcd
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class _Source(NamedTuple):
 
     sample_rate: int
     declared_samples: int | None  # by the header; None where headers can't be trusted
-    blocks: Iterator[np.ndarray]  # the decoded samples, mono
+    blocks: Generator[np.ndarray]  # the decoded samples, mono
 
 
 class _Centre(NamedTuple):
@@ -76,16 +76,45 @@ def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS)
         if the file is missing, empty, not audio, broken, cut off, too short or too long, silent where the clip
         is, or has samples that are not finite
     """
+    return load_clips(path, [sample_rate], seconds)[sample_rate]
+
+
+def load_clips(path: Path | str, sample_rates: Iterable[int], seconds: float = CLIP_SECONDS) -> dict[int, np.ndarray]:
+    """The clip of `load_clip` by sample rate, for several of them; the file is decoded once."""
+    centre = _centre(Path(path), seconds)
+    return {rate: _resample(centre, rate, seconds) for rate in sample_rates}
+
+
+def _resample(centre: _Centre, sample_rate: int, seconds: float) -> np.ndarray:
+    if sample_rate == centre.sample_rate:
+        start, signal = centre.margin, centre.samples
+    else:
+        # As much of the margin as is a whole number of samples at both rates, so that both crops start together.
+        step = centre.sample_rate // gcd(centre.sample_rate, sample_rate)
+        margin = centre.margin // step * step
+        unused = centre.margin - margin
+        part = centre.samples[unused : len(centre.samples) - unused]
+        signal = soxr.resample(part, centre.sample_rate, sample_rate, quality=RESAMPLER)
+        start = margin * sample_rate // centre.sample_rate
+    return np.ascontiguousarray(signal[start : start + n_samples(sample_rate, seconds)])
+
+
+def declared_seconds(path: Path | str) -> float | str:
+    """The length in seconds that a file's header promises, or why it can't be opened; nothing is decoded."""
     path = Path(path)
-    centre = _centre(path, seconds, sample_rate)
-    signal, margin = centre.samples, centre.margin
-    if centre.sample_rate != sample_rate:
-        signal = soxr.resample(signal, centre.sample_rate, sample_rate, quality=RESAMPLER)
-        margin = margin * sample_rate // centre.sample_rate  # exactly: see _margin
-    return np.ascontiguousarray(signal[margin : margin + n_samples(sample_rate, seconds)])
+    try:
+        _check_file(path)
+        try:
+            return soundfile.info(path).duration
+        except soundfile.LibsndfileError as error:
+            source = _open_with_ffmpeg(path, AudioError(path, f"not decodable audio ({error.error_string})"))
+            source.blocks.close()
+            return (source.declared_samples or 0) / source.sample_rate
+    except AudioError as error:
+        return error.reason
 
 
-def _centre(path: Path, seconds: float, sample_rate: int) -> _Centre:
+def _centre(path: Path, seconds: float) -> _Centre:
     """Decode a file and keep its middle; what can't be in it any more is let go while decoding."""
     source = _open(path)
     native = source.sample_rate
@@ -108,7 +137,7 @@ def _centre(path: Path, seconds: float, sample_rate: int) -> _Centre:
     if total < length:
         raise AudioError(path, f"shorter than {seconds} s ({total / native:.2f} s)")
     crop = (total - length) // 2
-    margin = _margin(crop, native, sample_rate)
+    margin = min(crop, ceil(_MARGIN_S * native))
     end = crop + length + margin
     while total - len(kept[-1]) >= end:
         total -= len(kept.pop())
@@ -118,17 +147,15 @@ def _centre(path: Path, seconds: float, sample_rate: int) -> _Centre:
     return _Centre(samples, margin, native)
 
 
-def _margin(available: int, native: int, sample_rate: int) -> int:
-    """A number of samples that is a whole one at `sample_rate`, too, so that both crops start at the same time."""
-    step = native // gcd(native, sample_rate)
-    return min(available, ceil(_MARGIN_S * native)) // step * step
-
-
-def _open(path: Path) -> _Source:
+def _check_file(path: Path) -> None:
     if not path.is_file():
         raise AudioError(path, "missing file")
     if path.stat().st_size == 0:
         raise AudioError(path, "zero bytes")
+
+
+def _open(path: Path) -> _Source:
+    _check_file(path)
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
@@ -139,7 +166,7 @@ def _open(path: Path) -> _Source:
     return _Source(_checked_rate(path, file.samplerate), declared, _libsndfile_blocks(path, file))
 
 
-def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.ndarray]:
     size = max(1, _BLOCK_SAMPLES // file.channels)
     try:
         with file:
@@ -165,7 +192,7 @@ def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
     return _Source(_checked_rate(path, stream.rate), declared, _ffmpeg_blocks(path, container, stream))
 
 
-def _ffmpeg_blocks(path: Path, container, stream) -> Iterator[np.ndarray]:  # type: ignore[no-untyped-def]
+def _ffmpeg_blocks(path: Path, container, stream) -> Generator[np.ndarray]:  # type: ignore[no-untyped-def]
     import av
 
     planar = av.AudioResampler(format="fltp")  # of the samples' type only

@@ -25,6 +25,8 @@ def split_sizes(config: dict[str, Any], dataset: str) -> tuple[dict[str, int], b
     try:
         tracks, _ = datasets.load(specs.tracks(config, dataset))
     except HowlowError:
+        if settings["kind"] not in ("mtat", "msd"):
+            raise
         return datasets.published_sizes(settings["kind"]), False
     return {split: tracks.splits.count(split) for split in dict.fromkeys(tracks.splits)}, True
 
@@ -59,18 +61,22 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
 
     Returns
     -------
-    pd.DataFrame with the columns dataset, model, trainings, epochs, flop
+    pd.DataFrame with the columns dataset, model, trainings, epochs, gmac_lowest, gmac_highest (a clip or, for
+        MUSICNN, the segment of it that an epoch trains on), flop
     """
     rows = []
     for experiment in config["experiments"]:
         cells = representations(experiment)
         seconds = config["datasets"][experiment["dataset"]]["seconds"]
-        per_clip = sum(_macs(experiment, cell, seconds, n_tags) for cell in cells)
+        macs = [_macs(experiment, cell, seconds, n_tags) for cell in cells]
         n_train, epochs = sizes[experiment["dataset"]]["train"], experiment["training"]["epochs"]
-        flop = 2.0 * _PASSES * per_clip * n_train * epochs * len(config["seeds"])
+        flop = 2.0 * _PASSES * sum(macs) * n_train * epochs * len(config["seeds"])
         n_trainings = len(cells) * len(config["seeds"])
-        rows.append([experiment["dataset"], experiment["model"], n_trainings, epochs, flop])
-    return pd.DataFrame(rows, columns=["dataset", "model", "trainings", "epochs", "flop"])
+        rows.append(
+            [experiment["dataset"], experiment["model"], n_trainings, epochs, min(macs) / 1e9, max(macs) / 1e9, flop]
+        )
+    columns = ["dataset", "model", "trainings", "epochs", "gmac_lowest", "gmac_highest", "flop"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _macs(experiment: dict[str, Any], cell: Representation, seconds: float, n_tags: int) -> int:

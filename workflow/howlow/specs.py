@@ -13,6 +13,13 @@ from howlow.representation import Representation
 
 Spec = dict[str, Any]
 
+_METADATA = {
+    "demo": ("annotations_final.csv",),
+    "mtat": ("annotations_final.csv",),
+    "msd": ("filtered_list_train.cP", "filtered_list_test.cP", "msd_id_to_tag_vector.cP", "50tagList.txt"),
+}
+_OF_TAGS = ("min_clips", "separator", "tags", "top")
+
 
 def root(config: Spec, dataset: str) -> str:
     """The folder that holds a dataset's metadata and audio; `~` and `$VARIABLES` in it are expanded.
@@ -22,15 +29,22 @@ def root(config: Spec, dataset: str) -> str:
     ConfigError
         if such a variable is not set
     """
-    settings = config["datasets"][dataset]
-    if settings["kind"] == "demo":
+    if is_made_here(config, dataset):
         return f"results/{dataset}/source"
-    expanded = str(Path(os.path.expandvars(settings["root"])).expanduser())
+    return _expanded(config, dataset, "root")
+
+
+def _expanded(config: Spec, dataset: str, key: str) -> str:
+    path = config["datasets"][dataset][key]
+    expanded = str(Path(os.path.expandvars(path)).expanduser())
     if "$" in expanded:
-        raise ConfigError(
-            f"datasets.{dataset}.root: {settings['root']!r} names an environment variable that is not set"
-        )
+        raise ConfigError(f"datasets.{dataset}.{key}: {path!r} names an environment variable that is not set")
     return expanded
+
+
+def is_made_here(config: Spec, dataset: str) -> bool:
+    """Whether the workflow itself generates or downloads a dataset."""
+    return "root" not in config["datasets"][dataset]
 
 
 def shards(config: Spec, dataset: str) -> list[str]:
@@ -44,6 +58,11 @@ def sample_rates(config: Spec, dataset: str) -> list[int]:
     return sorted({cell.sample_rate for experiment in used for cell in representations(experiment)})
 
 
+def download(config: Spec, dataset: str) -> Spec:
+    """Of downloading a dataset."""
+    return {"url": config["datasets"][dataset]["url"]}
+
+
 def demo(config: Spec, dataset: str) -> Spec:
     """Of the generator of a demo dataset."""
     settings = config["datasets"][dataset]
@@ -53,13 +72,32 @@ def demo(config: Spec, dataset: str) -> Spec:
 def tracks(config: Spec, dataset: str) -> Spec:
     """Of reading a dataset's metadata."""
     settings = config["datasets"][dataset]
-    metadata = {key: value for key, value in settings.items() if key not in ("max_excluded", "seconds")}
+    metadata = {key: value for key, value in settings.items() if key not in ("max_excluded", "seconds", "url")}
+    if "table" in metadata:
+        metadata["table"] = _expanded(config, dataset, "table")
     return metadata | {"dataset": dataset, "root": root(config, dataset)}
+
+
+def metadata_files(spec: Spec) -> list[Path]:
+    """The files that hold a dataset's metadata, by the specification of `tracks`."""
+    if spec["kind"] == "table":
+        return [Path(spec["table"])]
+    names = list(_METADATA[spec["kind"]])
+    if spec.get("audio") == "7digital":
+        names += ["MSD_id_to_7D_id.pkl", "7D_id_to_path.pkl"]
+    return [Path(spec["root"], name) for name in names]
+
+
+def split_rule(spec: Spec) -> str:
+    """How the clips of a dataset are split, in words, by the specification of `tracks`."""
+    if spec["kind"] == "table":
+        return "as the table says, or else by group"
+    return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"
 
 
 def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
     """Of decoding: all that decides which clips there are, but not their tags."""
-    source = {key: value for key, value in tracks(config, dataset).items() if key != "tags"}
+    source = {key: value for key, value in tracks(config, dataset).items() if key not in _OF_TAGS}
     return {"sample_rate": sample_rate, "seconds": config["datasets"][dataset]["seconds"], "source": source}
 
 

@@ -43,11 +43,21 @@ class Tracks:
         sums.update(np.packbits(self.labels).tobytes())
         return sums.hexdigest()
 
-    def write(self, path: Path | str, dataset: str) -> None:
-        """Write as Parquet; the schema's metadata has the dataset, the tags in order and the digest."""
+    def write(self, path: Path | str, dataset: str, split_rule: str = "", source: str = "") -> None:
+        """Write as Parquet.
+
+        The schema's metadata has the dataset, the tags in order (a line each), the rule of the split, the digest of
+        the source's files, and the digest of all that is in here.
+        """
         columns = [pa.array(column) for column in (self.clip_ids, self.paths, self.splits, self.shards)]
         columns += [pa.array(column) for column in self.labels.T]
-        metadata = {"dataset": dataset, "tags": "\n".join(self.tags), "digest": self.digest()}
+        metadata = {
+            "dataset": dataset,
+            "tags": "\n".join(self.tags),
+            "split_rule": split_rule,
+            "source": source,
+            "digest": self.digest(),
+        }
         schema = pa.schema(
             [*(pa.field(name, pa.string()) for name in COLUMNS), *(pa.field(tag, pa.bool_()) for tag in self.tags)],
             metadata=metadata,

@@ -21,19 +21,13 @@ os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get
 try:
     configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
     for name in config["datasets"]:
-        specs.root(config, name)
+        specs.tracks(config, name)
 except HowlowError as error:
     raise WorkflowError(str(error))
 
 EXPERIMENTS = {(e["dataset"], e["model"]): e for e in config["experiments"]}
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in EXPERIMENTS))
 CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items()}
-
-METADATA = {
-    "demo": ["annotations_final.csv"],
-    "mtat": ["annotations_final.csv"],
-    "msd": ["filtered_list_train.cP", "filtered_list_test.cP", "msd_id_to_tag_vector.cP", "50tagList.txt"],
-}
 
 
 onstart:
@@ -69,22 +63,28 @@ def spec(of, *arguments):
     return provenance.canonical(of(*arguments))
 
 
+def kind(dataset):
+    return config["datasets"][dataset]["kind"]
+
+
+def one_of(*names):
+    """A regular expression of some names; of none, one that nothing matches."""
+    return "|".join(names) or "(?!)"
+
+
 def experiment(wildcards):
     return EXPERIMENTS[wildcards.dataset, wildcards.model]
 
 
 def metadata(wildcards):
     """The files that `tracks` reads: a demo's are made by a rule; of a user's, the program reports what is missing."""
-    root = Path(specs.root(config, wildcards.dataset))
-    kind = config["datasets"][wildcards.dataset]["kind"]
-    names = METADATA[kind]
-    return [root / name for name in names if kind == "demo" or (root / name).exists()]
+    paths = specs.metadata_files(specs.tracks(config, wildcards.dataset))
+    return [path for path in paths if specs.is_made_here(config, wildcards.dataset) or path.exists()]
 
 
 def generated_audio(wildcards):
     """The audio that the workflow makes itself; that of a user is no input file of a job, there is too much of it."""
-    kind = config["datasets"][wildcards.dataset]["kind"]
-    return "results/{dataset}/source/mp3" if kind == "demo" else []
+    return "results/{dataset}/source/mp3" if specs.is_made_here(config, wildcards.dataset) else []
 
 
 def manifest(wildcards):

@@ -8,6 +8,8 @@ rule demo:
         audio=directory("results/{dataset}/source/mp3"),
     log:
         "logs/{dataset}/demo.log",
+    wildcard_constraints:
+        dataset=one_of(*(name for name in DATASETS if kind(name) == "demo")),
     conda:
         ENVIRONMENT
     threads: 8
@@ -16,6 +18,24 @@ rule demo:
         code=code("demo"),
     shell:
         program("demo", "--root results/{wildcards.dataset}/source --threads {threads}")
+
+
+rule download:
+    output:
+        annotations="results/{dataset}/source/annotations_final.csv",
+        clip_info="results/{dataset}/source/clip_info_final.csv",
+        audio=directory("results/{dataset}/source/mp3"),
+    log:
+        "logs/{dataset}/download.log",
+    wildcard_constraints:
+        dataset=one_of(*(name for name in DATASETS if kind(name) == "mtat")),
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda w: spec(specs.download, config, w.dataset),
+        code=code("download"),
+    shell:
+        program("download", "--root results/{wildcards.dataset}/source")
 
 
 rule tracks:

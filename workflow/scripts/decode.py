@@ -21,7 +21,8 @@ def main(args: Namespace) -> None:
     excluded: list[tuple[str, str]] = []
 
     def clips() -> Iterator[np.ndarray]:
-        load = partial(_load, sample_rate=spec["sample_rate"], seconds=spec["seconds"])
+        root = Path(spec["source"]["root"]).resolve()
+        load = partial(_load, root=root, sample_rate=spec["sample_rate"], seconds=spec["seconds"])
         loaded = program.parallel(load, paths, args.threads)
         for clip_id, clip in zip(clip_ids, program.progress(loaded, "decode", len(paths)), strict=True):
             if isinstance(clip, str):
@@ -38,8 +39,10 @@ def main(args: Namespace) -> None:
     print(f"{len(kept)} clips, {len(excluded)} excluded")
 
 
-def _load(path: Path, sample_rate: int, seconds: float) -> np.ndarray | str:
+def _load(path: Path, root: Path, sample_rate: int, seconds: float) -> np.ndarray | str:
     """The clip, or the reason why there is none."""
+    if not path.resolve().is_relative_to(root):
+        return "a symbolic link leads out of the dataset's root"
     try:
         return audio.load_clip(path, sample_rate, seconds)
     except audio.AudioError as error:

@@ -23,12 +23,15 @@ def main(args: Namespace) -> None:
 
 
 @cache
-def _clips(path: Path) -> np.ndarray:
+def _clips(path: Path) -> np.memmap:
     return np.load(path, mmap_mode="r")
 
 
 def _spectrogram(index: int, path: Path, options: dict) -> np.ndarray:
-    return mel_module.compress(mel_module.mel_power(_clips(path)[index], **options), "db")
+    clips = _clips(path)
+    # Read and not mapped: the pages of a map would count as this job's memory.
+    clip = np.fromfile(path, clips.dtype, clips.shape[1], offset=clips.offset + index * clips.strides[0])
+    return mel_module.compress(mel_module.mel_power(clip, **options), "db")
 
 
 if __name__ == "__main__":

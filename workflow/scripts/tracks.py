@@ -4,13 +4,14 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from howlow import files, program
+from howlow import files, program, provenance, specs
 from howlow.datasets import load
 
 
 def main(args: Namespace) -> None:
     tracks, left_out = load(args.spec)
-    tracks.write(args.tracks, args.spec["dataset"])
+    source = provenance.digest({path.name: files.sha256(path) for path in specs.metadata_files(args.spec)})
+    tracks.write(args.tracks, args.spec["dataset"], specs.split_rule(args.spec), source)
     files.write_csv(args.left_out, ["clip_id", "stage", "reason"], [(clip, "tracks", why) for clip, why in left_out])
     print(f"{len(tracks.clip_ids)} clips {dict(Counter(tracks.splits))}, {len(tracks.tags)} tags")
     for clip_id, reason in left_out:

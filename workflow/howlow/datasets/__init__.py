@@ -1,11 +1,19 @@
 """The datasets: one module each, from its own metadata to `howlow.tracks.Tracks`."""
 
+from collections.abc import Callable
 from typing import Any
 
-from howlow.datasets import msd, mtat
+from howlow.datasets import msd, mtat, table
 from howlow.tracks import Tracks
 
-_LOADERS = {"demo": mtat.load, "mtat": mtat.load, "msd": msd.load}
+_LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
+    "demo": mtat.load,
+    "mtat": mtat.load,
+    "msd": msd.load,
+    "table": table.load,
+}
+
+_NOT_FOR_LOADERS = ("dataset", "kind", "n_clips", "seed")
 
 
 def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
@@ -16,7 +24,7 @@ def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
     tracks : Tracks
     left_out : list of (clip_id, reason)
     """
-    settings = {key: spec[key] for key in ("root", "tags", "exclude", "shards") if key in spec}
+    settings = {key: value for key, value in spec.items() if key not in _NOT_FOR_LOADERS}
     return _LOADERS[spec["kind"]](**settings)
 
 

@@ -10,7 +10,8 @@ and `msd_id_to_tag_vector.cP`, pickles by Python 2; `50tagList.txt`; audio as `A
 """
 
 import pickle
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -33,18 +34,20 @@ class PickleError(HowlowError):
     """A pickle is missing, broken, or holds what the dataset does not need; the message names file and type."""
 
 
-def load(root: Path | str, *, shards: int = 64) -> tuple[Tracks, list[tuple[str, str]]]:
+def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tuple[Tracks, list[tuple[str, str]]]:
     """Read the split and the tags of the clips.
 
     Parameters
     ----------
     root : the folder with the pickles and the audio
+    audio : `track_ids`, files are `A/B/C/TRABC....mp3`; `7digital`, `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` in
+        the root say where they are, as `8/9/8947470.clip.mp3`
     shards : number of shards, of clips in the order of their ids
 
     Returns
     -------
     tracks : Tracks
-    left_out : list of (clip_id, reason), the clips of the split that have no tags
+    left_out : list of (clip_id, reason), the clips of the split that have no tags or no path
 
     Raises
     ------
@@ -61,20 +64,40 @@ def load(root: Path | str, *, shards: int = 64) -> tuple[Tracks, list[tuple[str,
         raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the vectors")
     tags = tuple(line.strip() for line in tags_path.read_text(encoding="utf-8").splitlines() if line.strip())
 
+    paths = _paths(root, split_of, audio)
     left_out = [(clip_id, "has no tag vector") for clip_id in split_of if clip_id not in vectors]
-    clip_ids = sorted(clip_id for clip_id in split_of if clip_id in vectors)
+    left_out += [
+        (clip_id, "has no path in the 7digital maps")
+        for clip_id in split_of
+        if clip_id in vectors and clip_id not in paths
+    ]
+    clip_ids = sorted(clip_id for clip_id in split_of if clip_id in vectors and clip_id in paths)
+    if not clip_ids:
+        raise HowlowError(f"{root}: no track of the split has both tags and a path")
     labels = np.array([np.ravel(vectors[clip_id]) for clip_id in clip_ids], dtype=bool)
     if labels.shape != (len(clip_ids), len(tags)):
         raise HowlowError(f"{root}: the tag vectors are not of the {len(tags)} tags of {tags_path.name}")
     tracks = Tracks(
         clip_ids=clip_ids,
-        paths=[f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids],
+        paths=[paths[clip_id] for clip_id in clip_ids],
         splits=[split_of[clip_id] for clip_id in clip_ids],
         shards=[f"{number * shards // len(clip_ids):02d}" for number in range(len(clip_ids))],
         tags=tags,
         labels=labels,
     )
     return tracks, left_out
+
+
+def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> dict[str, str]:
+    """The path of each clip that has one, relative to the root."""
+    if audio == "track_ids":
+        return {clip_id: f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids}
+    ids, found = unpickle(root / "MSD_id_to_7D_id.pkl"), unpickle(root / "7D_id_to_path.pkl")
+    paths = {clip_id: str(found[ids[clip_id]]) for clip_id in clip_ids if ids.get(clip_id) in found}
+    for path in paths.values():
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise PickleError(f"{root / '7D_id_to_path.pkl'}: {path!r} is not a path below the dataset's root")
+    return paths
 
 
 def unpickle(path: Path) -> Any:

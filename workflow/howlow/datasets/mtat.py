@@ -9,39 +9,46 @@ Layout: `annotations_final.csv` (tab-separated: `clip_id`, one 0/1 column a tag,
 folders `0` to `f`, in the root or in its subfolder `mp3`.
 """
 
-import csv
-import difflib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv as arrow_csv
 
-from howlow import files
-from howlow.errors import HowlowError
-from howlow.tracks import COLUMNS, Tracks
+from howlow import files, splits
+from howlow.datasets import metadata
+from howlow.datasets.metadata import MetadataError
+from howlow.tracks import Tracks
 
+PUBLISHED_ROWS = 25_863
+PUBLISHED_TAGS = 188
 PUBLISHED_SIZES = {"train": 18_706, "validation": 1_825, "test": 5_329}
+PUBLISHED_TAGGED_SIZES = {"train": 15_247, "validation": 1_529, "test": 4_332}
+"""Clips that are usable, and those of them that have one of the 50 tags of the literature."""
+
 ANNOTATIONS = "annotations_final.csv"
 FOLDERS = "0123456789abcdef"
 _SPLITS = dict.fromkeys("0123456789ab", "train") | {"c": "validation"} | dict.fromkeys("def", "test")
 
 
-class MetadataError(HowlowError):
-    """The annotations say something that they may not; the message names file, row and column."""
-
-
 def load(
-    root: Path | str, *, tags: list[str] | str | None = None, exclude: str | None = None, shards: int = 16
+    root: Path | str,
+    *,
+    tags: list[str] | str | None = None,
+    exclude: str | None = None,
+    untagged: str = "keep",
+    split: str = "folders",
+    shards: int = 16,
 ) -> tuple[Tracks, list[tuple[str, str]]]:
-    """Read the annotations; split by folder: 0-b train, c validation, d-f test.
+    """Read the annotations.
 
     Parameters
     ----------
     root : the folder with `annotations_final.csv`
     tags : the tags to keep, by name: a list, or a text file with one a line; None keeps all
     exclude : a CSV file of unusable clips, with columns `clip_id` and `reason`
+    untagged : `keep` or `drop` the clips that have none of the tags
+    split : `folders`, 0-b train, c validation, d-f test; or `artists`, of about the same sizes and no artist in two
     shards : number of shards, 1 to 16; each takes whole folders
 
     Returns
@@ -56,94 +63,71 @@ def load(
     """
     path = Path(root) / ANNOTATIONS
     table = _read(path)
-    chosen = _chosen_tags(path, table.column_names[1:-1], tags)
+    chosen = metadata.chosen_tags(path, table.column_names[1:-1], tags)
     clip_ids, mp3_paths = table["clip_id"].to_pylist(), table["mp3_path"].to_pylist()
-    _check_unique(path, "clip_id", clip_ids)
-    _check_unique(path, "mp3_path", mp3_paths)
+    metadata.check_unique(path, "clip_id", clip_ids)
+    metadata.check_unique(path, "mp3_path", mp3_paths)
     for row, mp3_path in enumerate(mp3_paths, start=2):
         _check_path(path, row, mp3_path)
-    labels = np.column_stack([_boolean(path, table, tag) for tag in chosen])
+    labels = np.column_stack([metadata.booleans(path, table, tag) for tag in chosen])
+    metadata.check_positives(path, chosen, labels)
 
+    folders = [mp3_path[0] for mp3_path in mp3_paths]
+    split_of = [_SPLITS[folder] for folder in folders] if split == "folders" else _split_by_artist(mp3_paths)
     excluded = _read_excluded(exclude)
-    kept = [index for index, clip_id in enumerate(clip_ids) if clip_id not in excluded]
-    left_out = [(clip_id, excluded[clip_id]) for clip_id in clip_ids if clip_id in excluded]
+    tagged, left_out = metadata.without_untagged(clip_ids, labels, untagged)
+    left_out = [(clip_id, reason) for clip_id, reason in left_out if clip_id not in excluded]
+    left_out += [(clip_id, excluded[clip_id]) for clip_id in clip_ids if clip_id in excluded]
+    kept = [index for index in tagged if clip_ids[index] not in excluded]
     prefix = "mp3/" if (Path(root) / "mp3").is_dir() else ""
-    folders = [mp3_paths[index][0] for index in kept]
     tracks = Tracks(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[prefix + mp3_paths[index] for index in kept],
-        splits=[_SPLITS[folder] for folder in folders],
-        shards=[f"{FOLDERS.index(folder) * shards // len(FOLDERS):02d}" for folder in folders],
+        splits=[split_of[index] for index in kept],
+        shards=[f"{FOLDERS.index(folders[index]) * shards // len(FOLDERS):02d}" for index in kept],
         tags=chosen,
         labels=labels[kept],
     )
+    _report_difference(table, tracks, untagged, split)
     return tracks, left_out
+
+
+def _split_by_artist(mp3_paths: list[str]) -> list[str]:
+    """Of the sizes of the folders' splits; a path is `folder/artist-album-track-title-from-to.mp3`."""
+    total = sum(PUBLISHED_SIZES.values())
+    artists = [PurePosixPath(mp3_path).name.split("-")[0] for mp3_path in mp3_paths]
+    return splits.by_group(artists, {split: size / total for split, size in PUBLISHED_SIZES.items()})
+
+
+def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, split: str) -> None:
+    """Say where the whole MagnaTagATune is not what it was for others; other collections have no such counts."""
+    if table.num_columns - 2 != PUBLISHED_TAGS:
+        return
+    if table.num_rows != PUBLISHED_ROWS:
+        print(f"warning: {table.num_rows} rows; MagnaTagATune has {PUBLISHED_ROWS}")
+    expected = PUBLISHED_SIZES if untagged == "keep" else PUBLISHED_TAGGED_SIZES
+    sizes = dict(Counter(tracks.splits))
+    if split == "folders" and sizes != expected:
+        print(f"warning: {sizes} clips; others report {expected}")
 
 
 def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise MetadataError(f"{path}: no such file; the dataset's root has to hold {ANNOTATIONS}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader([file.readline()], delimiter="\t"), [])
+    header = metadata.header(path, "\t")
     if len(header) < 3 or header[0] != "clip_id" or header[-1] != "mp3_path":
         raise MetadataError(
             f"{path}: row 1: expected tab-separated columns clip_id, the tags and mp3_path, found {len(header)}"
             f" column(s) from {header[0] if header else ''!r} to {header[-1] if header else ''!r}"
         )
-    for name in header:
-        if header.count(name) > 1:
-            raise MetadataError(f"{path}: row 1: the column {name!r} is there twice")
-    reserved = set(header[1:-1]) & set(COLUMNS)
-    if reserved:
-        raise MetadataError(f"{path}: row 1: a tag must not be named {sorted(reserved)[0]!r}")
-    try:
-        return arrow_csv.read_csv(
-            path,
-            parse_options=arrow_csv.ParseOptions(delimiter="\t"),
-            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
-        )
-    except pa.ArrowInvalid as error:
-        raise MetadataError(f"{path}: {' '.join(str(error).split())}") from None
-
-
-def _chosen_tags(path: Path, known: list[str], tags: list[str] | str | None) -> tuple[str, ...]:
-    if tags is None:
-        return tuple(known)
-    if isinstance(tags, str):
-        source = Path(tags)
-        if not source.is_file():
-            raise MetadataError(f"{source}: no such file; `tags` has to name a text file with one tag a line")
-        tags = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for tag in tags:
-        if tag not in known:
-            close = difflib.get_close_matches(tag, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise MetadataError(f"{path}: there is no tag {tag!r}{hint}")
-    return tuple(tags)
-
-
-def _check_unique(path: Path, column: str, values: list[str]) -> None:
-    first: dict[str, int] = {}
-    for row, value in enumerate(values, start=2):
-        if value in first:
-            raise MetadataError(f"{path}: row {row}: {column} {value!r} is that of row {first[value]} already")
-        first[value] = row
+    metadata.check_header(path, header, header[1:-1])
+    return metadata.read_text(path, header, "\t")
 
 
 def _check_path(path: Path, row: int, mp3_path: str) -> None:
     parts = PurePosixPath(mp3_path).parts
     if len(parts) < 2 or parts[0] not in FOLDERS or ".." in parts:
         raise MetadataError(f"{path}: row {row}: mp3_path {mp3_path!r} is not a path below one of the folders 0 to f")
-
-
-def _boolean(path: Path, table: pa.Table, tag: str) -> np.ndarray:
-    column = table[tag]
-    is_one = pc.equal(column, "1")
-    wrong = pc.invert(pc.or_(is_one, pc.equal(column, "0"))).to_numpy()
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise MetadataError(f"{path}: row {row + 2}: column {tag!r} is {column[row].as_py()!r}, not 0 or 1")
-    return is_one.to_numpy()
 
 
 def _read_excluded(path: str | None) -> dict[str, str]:

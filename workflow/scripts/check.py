@@ -1,0 +1,100 @@
+"""Read a configuration's metadata and audio headers, and print what it has and will take, before anything runs."""
+
+import argparse
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from howlow import audio, datasets, forecast, program, specs
+from howlow import config as configuration
+from howlow.errors import HowlowError
+from howlow.tracks import SPLITS, Tracks
+
+
+def main(path: str) -> None:
+    config = configuration.load(path)
+    sizes = {}
+    for dataset in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
+        settings = config["datasets"][dataset]
+        print(f"{dataset} ({settings['kind']}) in {specs.root(config, dataset)}")
+        sizes[dataset], is_counted = forecast.split_sizes(config, dataset)
+        counts = ", ".join(f"{number:,} {split}" for split, number in sizes[dataset].items())
+        print(f"  clips: {sum(sizes[dataset].values()):,} ({counts})")
+        if not is_counted:
+            print("  These are the published counts: its metadata is not there yet.")
+        elif settings["kind"] == "demo":
+            print("  The workflow generates them.")
+        else:
+            tracks, left_out = datasets.load(specs.tracks(config, dataset))
+            _print_excluded("left out by the metadata", left_out)
+            _print_tags(tracks)
+            _print_audio(Path(specs.root(config, dataset)), tracks, settings["seconds"])
+        _print_storage(config, dataset, sum(sizes[dataset].values()))
+        print()
+    _print_trainings(config, sizes)
+
+
+def _print_excluded(where: str, excluded: list[tuple[str, str]]) -> None:
+    reasons = Counter(reason for _, reason in excluded)
+    for reason, number in reasons.most_common():
+        first = next(clip_id for clip_id, why in excluded if why == reason)
+        print(f"  {where}: {number:,} because: {reason} (the first is {first})")
+
+
+def _print_tags(tracks: Tracks) -> None:
+    """Positive clips of every tag in every split."""
+    splits = np.array(tracks.splits)
+    counts = {split: tracks.labels[splits == split].sum(axis=0) for split in SPLITS}
+    table = pd.DataFrame(counts, index=pd.Index(tracks.tags)).sort_values("train", ascending=False, kind="stable")
+    print(f"  tags: {len(tracks.tags)}; clips without any: {int((~tracks.labels.any(axis=1)).sum()):,}")
+    print("    " + table.to_string().replace("\n", "\n    "))
+    for split in SPLITS:
+        n_clips = int((splits == split).sum())
+        for tag in table.index[(table[split] == 0) | (table[split] == n_clips)]:
+            print(f"  warning: {tag!r} has {table[split][tag]} of {n_clips} {split} clips: no ROC AUC there")
+
+
+def _print_audio(root: Path, tracks: Tracks, seconds: float) -> None:
+    """What the headers say; decoding finds out whether it is true."""
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(audio.declared_seconds, (root / path for path in tracks.paths))
+        durations = list(program.progress(found, "audio headers", len(tracks.paths)))
+    bad = [(c, d) for c, d in zip(tracks.clip_ids, durations, strict=True) if isinstance(d, str)]
+    good = [duration for duration in durations if not isinstance(duration, str)]
+    short = sum(duration < seconds for duration in good)
+    print(f"  audio: {len(good):,} files of {sum(good) / 3600:.1f} hours by their headers")
+    _print_excluded("no audio", bad)
+    if short:
+        print(f"  warning: {short:,} files are shorter than {seconds} s by their headers")
+
+
+def _print_storage(config: dict[str, Any], dataset: str, n_clips: int) -> None:
+    stores = forecast.stores(config, dataset, n_clips)
+    dtype = config["spectrograms"]["dtype"]
+    print(f"  spectrograms: {len(stores)} stores, {stores['total_bytes'].sum() / 1e9:.1f} GB to keep ({dtype}, in dB):")
+    shown = stores.assign(GB=stores["total_bytes"] / 1e9).drop(columns="total_bytes")
+    text = shown.to_string(index=False, formatters={"bytes_per_clip": "{:,}".format, "GB": "{:.2f}".format})
+    print("    " + text.replace("\n", "\n    "))
+    shard = forecast.shard_bytes(config, dataset, n_clips)
+    print(f"  audio while it is decoded: {shard / 1e9:.2f} GB a shard, deleted when its spectrograms are there")
+
+
+def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -> None:
+    trainings = forecast.trainings(config, sizes)
+    print(trainings.to_string(index=False, float_format="{:.2f}".format, formatters={"flop": "{:.3g}".format}))
+    total = trainings["flop"].sum()
+    print(f"{trainings['trainings'].sum()} trainings, {total:.3g} floating-point operations")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("config", nargs="?", default="config/config.yaml", help="configuration file")
+    try:
+        main(options.parse_args().config)
+    except HowlowError as error:
+        sys.exit(f"howlow check: {error}")

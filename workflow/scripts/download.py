@@ -1,0 +1,16 @@
+"""Download MagnaTagATune: its two tables and its audio."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from howlow import download, program
+
+
+def main(args: Namespace) -> None:
+    download.download(args.spec["url"], args.root)
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--root", type=Path, required=True, help="folder to write to")
+    program.run(main, options)
