@@ -1,11 +1,8 @@
 """Metadata to tracks: MagnaTagATune's layout and the Million Song Dataset's pickles, good and bad."""
 
 import collections
-import io
 import os
 import pickle
-import struct
-import typing
 from pathlib import Path
 
 import duckdb
@@ -14,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, run_script
+from large_metadata import python2_pickle
 
 from howlow import files, splits
 from howlow import tracks as tracks_module
@@ -167,25 +165,6 @@ def test_tracks_round_trip(annotations, tmp_path):
     first = (tmp_path / "tracks.parquet").read_bytes()
     tracks.write(tmp_path / "tracks.parquet", "mtat")
     assert (tmp_path / "tracks.parquet").read_bytes() == first
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes as Python 2 wrote its byte strings, and NumPy under its name of then."""
-
-    dispatch: typing.ClassVar = dict(pickle._Pickler.dispatch)
-
-    def save_byte_string(self, value):
-        data = value if isinstance(value, bytes) else value.encode("latin-1")
-        self.write(pickle.BINSTRING + struct.pack("<i", len(data)) + data)
-        self.memoize(value)
-
-    dispatch[str] = dispatch[bytes] = save_byte_string
-
-
-def python2_pickle(content: object) -> bytes:
-    buffer = io.BytesIO()
-    Python2Pickler(buffer, 2).dump(content)
-    return buffer.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def _print_storage(config: dict[str, Any], dataset: str, n_clips: int) -> None:
 
 def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -> None:
     trainings = forecast.trainings(config, sizes)
-    print(trainings.to_string(index=False, float_format="{:.2f}".format, formatters={"flop": "{:.3g}".format}))
+    print(trainings.to_string(index=False, float_format="{:.3g}".format, formatters={"flop": "{:.3g}".format}))
     total = trainings["flop"].sum()
     print(f"{trainings['trainings'].sum()} trainings, {total:.3g} floating-point operations")
 
