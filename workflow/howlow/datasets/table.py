@@ -32,7 +32,7 @@ def load(
     min_clips: int = 1,
     separator: str = ",",
     untagged: str = "keep",
-    shards: int = 16,
+    shards: int = 4,
 ) -> tuple[Tracks, list[tuple[str, str]]]:
     """Read the table.
 
