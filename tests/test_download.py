@@ -155,6 +155,16 @@ def test_archives_that_are_not_safe_leave_nothing(archive, message, server, tmp_
     assert [path.name for path in (tmp_path / "inner").iterdir()] == ["data"]
 
 
+def test_damaged_compression_is_an_error(server, tmp_path):
+    archive = bytearray(zipped({"0/song.mp3": b"audio" * 10}, deflate=1))
+    start = archive.find(b"song.mp3") + len("song.mp3")
+    archive[start : start + 5] = b"\xff" * 5
+    server.content |= in_three(bytes(archive))
+    with pytest.raises(download.DownloadError, match="a broken archive"):
+        download.download(server.url, tmp_path)
+    assert not (tmp_path / "mp3").exists()
+
+
 def test_more_than_declared_is_not_extracted(server, tmp_path):
     """The declared size is a lie: the directory says 10 bytes, the data is far longer."""
     archive = bytearray(zipped({"0/bomb.mp3": bytes(1_000_000)}, deflate=1))

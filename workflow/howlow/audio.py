@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from math import ceil, gcd
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import soundfile
@@ -12,6 +12,10 @@ import soxr
 
 from howlow.errors import HowlowError
 from howlow.representation import CLIP_SECONDS, n_samples
+
+if TYPE_CHECKING:
+    from av import AudioStream
+    from av.container import InputContainer
 
 RESAMPLER = "HQ"
 """soxr's quality: LibROSA's default (`soxr_hq`), 20 bits, passband to 91 % of the Nyquist frequency."""
@@ -192,7 +196,7 @@ def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
     return _Source(_checked_rate(path, stream.rate), declared, _ffmpeg_blocks(path, container, stream))
 
 
-def _ffmpeg_blocks(path: Path, container, stream) -> Generator[np.ndarray]:  # type: ignore[no-untyped-def]
+def _ffmpeg_blocks(path: Path, container: "InputContainer", stream: "AudioStream") -> Generator[np.ndarray]:
     import av
 
     planar = av.AudioResampler(format="fltp")  # of the samples' type only

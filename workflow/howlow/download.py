@@ -3,6 +3,7 @@
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
@@ -113,7 +114,7 @@ def extract(archive: Path, folder: Path) -> None:
                 with content.open(entry) as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
         beside.rename(folder)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last: encrypted, or other methods
         raise DownloadError(f"{folder.name}.zip: a broken archive: {error}; delete its parts and run again") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -81,14 +81,8 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
 
 def _macs(experiment: dict[str, Any], cell: Representation, seconds: float, n_tags: int) -> int:
     with torch.device("meta"):
-        model = models.build(
-            experiment["model"],
-            sample_rate=cell.sample_rate,
-            n_mels=cell.n_mels,
-            hop_factor=cell.hop_factor,
-            n_tags=n_tags,
-            seconds=seconds,
-            **experiment["options"],
+        model = models.build_cell(
+            experiment["model"], cell, n_tags=n_tags, seconds=seconds, options=experiment["options"]
         )
     # MUSICNN trains on one segment of a clip.
     return cost.macs(model, cell.n_mels, getattr(model, "segment_frames", cell.n_frames(seconds)))

@@ -1,5 +1,7 @@
 """The networks: spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
@@ -164,6 +166,19 @@ def _initialize_by_fan_in(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def build_cell(name: str, cell: Representation, *, n_tags: int, seconds: float, options: dict[str, Any]) -> nn.Module:
+    """The network of one cell: `build` with what the representation and the configuration say."""
+    return build(
+        name,
+        sample_rate=cell.sample_rate,
+        n_mels=cell.n_mels,
+        hop_factor=cell.hop_factor,
+        n_tags=n_tags,
+        seconds=seconds,
+        **options,
+    )
 
 
 def build(

@@ -19,14 +19,8 @@ def main(args: Namespace) -> None:
     for name in program.progress(spec["cells"], "cost"):
         cell = Representation.parse(name)
         with torch.device("meta"):
-            model = models.build(
-                spec["model"],
-                sample_rate=cell.sample_rate,
-                n_mels=cell.n_mels,
-                hop_factor=cell.hop_factor,
-                n_tags=n_tags,
-                seconds=spec["seconds"],
-                **spec["options"],
+            model = models.build_cell(
+                spec["model"], cell, n_tags=n_tags, seconds=spec["seconds"], options=spec["options"]
             )
         n_frames = cell.n_frames(spec["seconds"])
         gmac = cost.macs(model, cell.n_mels, n_frames) / 1e9

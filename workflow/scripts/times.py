@@ -26,15 +26,7 @@ def main(args: Namespace) -> None:
     rows = []
     for name in program.progress(spec["cells"], "times"):
         cell = Representation.parse(name)
-        model = models.build(
-            spec["model"],
-            sample_rate=cell.sample_rate,
-            n_mels=cell.n_mels,
-            hop_factor=cell.hop_factor,
-            n_tags=n_tags,
-            seconds=spec["seconds"],
-            **spec["options"],
-        )
+        model = models.build_cell(spec["model"], cell, n_tags=n_tags, seconds=spec["seconds"], options=spec["options"])
         training.lay_out(model, device)
         extraction = timing.extraction_ms(cell, spec["seconds"], spec["window"])
         inference = [timing.inference_ms(model, cell, spec["seconds"], batch, device) for batch in (1, 64)]
