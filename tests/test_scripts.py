@@ -12,6 +12,7 @@ import soundfile
 from conftest import run_script
 
 from howlow import files, metrics, tracks
+from howlow import mel as howlow_mel
 
 ROWS = [[1, 1, 0, "0/a.wav"], [2, 0, 1, "0/b.wav"], [3, 1, 0, "c/c.wav"], [4, 0, 1, "d/d.wav"], [5, 1, 0, "e/e.wav"]]
 RATES = (12_000, 16_000)
@@ -43,10 +44,12 @@ def decode(root, rate):
 
 
 def mel(root, rate=12_000, n_mels=8, dtype="float16", threads=1):
-    folder = root / "mel"
-    spec = {"dtype": dtype, "n_mels": n_mels, "sample_rate": rate, "window": "periodic"}
-    outputs = ["--mel", folder / "00.npy", "--record", folder / "00.json"]
-    return run_script("mel", "--audio", root / f"{rate}.npy", *outputs, "--threads", threads, spec=spec)
+    spectra = ["--spectra", root / "spectra.npy"]
+    arguments = ["--audio", root / f"{rate}.npy", *spectra, "--record", root / "spectra.json", "--threads", threads]
+    assert run_script("spectrum", *arguments, spec={"window": "periodic"}).returncode == 0
+    outputs = ["--mel", root / "mel" / "00.npy", "--record", root / "mel" / "00.json", "--threads", threads]
+    spec = {"dtype": dtype, "n_mels": n_mels, "sample_rate": rate}
+    return run_script("mel", *spectra, "--spectra-record", root / "spectra.json", *outputs, spec=spec)
 
 
 def store(root, rate=12_000, max_excluded=0.2):
@@ -73,8 +76,9 @@ def test_mel_and_store(collection):
     assert shard["sha256"] == files.sha256(collection / "mel" / "00.npy")
     spectrograms = np.load(collection / "mel" / "00.npy")
     assert spectrograms.dtype == np.float16
-    assert np.isfinite(spectrograms).all()
-    assert set(manifest["origin"]) == {"decode", "mel"}
+    expected = [howlow_mel.mel_power(clip, 12_000, 8) for clip in np.load(collection / "12000.npy")]
+    np.testing.assert_allclose(spectrograms, howlow_mel.compress(np.array(expected), "db"), atol=1 / 32)
+    assert set(manifest["origin"]) == {"decode", "spectrum", "mel"}
     assert {"essentia", "soxr"} <= set(manifest["versions"])
 
 

@@ -28,7 +28,7 @@ def runs(config: dict[str, Any], results: Path, code: dict[str, str]) -> pd.Data
     ----------
     config : complete configuration
     results : the folder `results`
-    code : digests of the code of the stages `decode`, `mel` and `train`
+    code : digests of the code of the stages `decode`, `spectrum`, `mel` and `train`
 
     Returns
     -------
@@ -88,6 +88,7 @@ def _checked_manifest(
     manifest = files.read_json(path)
     expected = {
         "decode": [provenance.digest(specs.decode(config, dataset, sample_rate)), code["decode"]],
+        "spectrum": [provenance.digest(specs.spectrum(config)), code["spectrum"]],
         "mel": [provenance.digest(specs.mel(config, sample_rate, n_mels)), code["mel"]],
     }
     _check(path, manifest["origin"], expected)

@@ -175,7 +175,7 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.nd
     try:
         with file:
             while len(block := file.read(size, dtype="float32", always_2d=True)):
-                yield block.mean(axis=1)
+                yield block[:, 0] if file.channels == 1 else block.mean(axis=1)
     except soundfile.LibsndfileError as error:
         raise AudioError(path, f"not decodable audio ({error.error_string})") from None
 

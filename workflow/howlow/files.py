@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,12 +58,26 @@ def write_rows(path: Path | str, rows: Iterable[np.ndarray], row_shape: tuple[in
     with whole(path) as beside, beside.open("wb") as file:
         _write_header(file, (n_rows, *row_shape), dtype)
         for row in rows:
-            file.write(row.astype(dtype).tobytes())
+            file.write(np.ascontiguousarray(row, dtype).data)
             n_rows += 1
         # NumPy pads the header so that the number of rows can grow in place.
         file.seek(0)
         _write_header(file, (n_rows, *row_shape), dtype)
     return n_rows
+
+
+def read_row(path: Path | str, index: int) -> np.ndarray:
+    """One row of a .npy file, read and not mapped: the pages of a map would count as this process's memory."""
+    rows = open_rows(path)
+    shape = rows.shape[1:]
+    offset = rows.offset + index * rows.strides[0]
+    return np.fromfile(path, rows.dtype, math.prod(shape), offset=offset).reshape(shape)
+
+
+@cache
+def open_rows(path: Path | str) -> np.memmap:
+    """A .npy file as a memory map."""
+    return np.load(path, mmap_mode="r")
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:

@@ -25,22 +25,24 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     np.ndarray [shape=(n_mels, FRAME_SIZE // 2 + 1), dtype=float32]
     """
     import essentia
-    from essentia.standard import MelBands
+    from essentia import _essentia
 
     essentia.log.warningActive = False  # it warns of the few bands that are narrower than a bin
     n_bins = FRAME_SIZE // 2 + 1
-    mel_bands = MelBands(
+    # Not through essentia.standard, which makes an object of each of its 300 algorithms when it is imported: 1.1 s.
+    mel_bands = _essentia.Algorithm("MelBands")
+    mel_bands.__configure__(
         inputSize=n_bins,
-        sampleRate=sample_rate,
+        sampleRate=float(sample_rate),
         numberBands=n_mels,
-        lowFrequencyBound=0,
+        lowFrequencyBound=0.0,
         highFrequencyBound=sample_rate / 2,
         warpingFormula="slaneyMel",
         weighting="linear",
         normalize="unit_tri",
         type="power",
     )
-    return np.stack([mel_bands(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
+    return np.stack([mel_bands.__compute__(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
 
 
 def power_spectrum(signal: np.ndarray, window: str = "periodic", hop_factor: int = 1) -> np.ndarray:
@@ -100,7 +102,27 @@ def mel_power(
     -------
     np.ndarray [shape=(n_mels, n_frames), dtype=float32]
     """
-    return filter_bank(sample_rate, n_mels) @ power_spectrum(signal, window, hop_factor).T
+    return mel_bands(power_spectrum(signal, window, hop_factor), sample_rate, n_mels)
+
+
+def mel_bands(power: np.ndarray, sample_rate: int, n_mels: int) -> np.ndarray:
+    """Mel-spectrogram of a power spectrum [shape=(n_frames, FRAME_SIZE // 2 + 1)]: the second half of `mel_power`."""
+    spectrogram = np.empty((n_mels, len(power)), np.float32)
+    for bands, bins in _filter_groups(sample_rate, n_mels):
+        np.matmul(filter_bank(sample_rate, n_mels)[bands, bins], power[:, bins].T, out=spectrogram[bands])
+    return spectrogram
+
+
+@cache
+def _filter_groups(sample_rate: int, n_mels: int) -> list[tuple[slice, slice]]:
+    """Neighbouring filters, and the bins that they have to do with: the rest of the filter bank is zeros."""
+    nonzero = filter_bank(sample_rate, n_mels) > 0
+    edges = np.linspace(0, n_mels, min(n_mels, 8) + 1).astype(int)
+    groups = []
+    for bands in map(slice, edges[:-1], edges[1:]):
+        bins = np.flatnonzero(nonzero[bands].any(axis=0))
+        groups.append((bands, slice(bins[0], bins[-1] + 1) if len(bins) else slice(0)))
+    return groups
 
 
 def compress(power: np.ndarray, log_type: str) -> np.ndarray:
@@ -114,14 +136,17 @@ def compress(power: np.ndarray, log_type: str) -> np.ndarray:
         if `log_type` is neither `db` nor `log`
     """
     if log_type == "db":
-        return _log10(np.maximum(power, np.float32(POWER_FLOOR))) * 10
+        return _log(np.maximum(power, np.float32(POWER_FLOOR)), 10)
     if log_type == "log":
-        return _log10(1 + 10_000 * power)
+        return _log(1 + 10_000 * power, 1)
     raise ValueError(f"log_type is 'db' or 'log', not {log_type!r}")
 
 
-def _log10(x: np.ndarray) -> np.ndarray:
-    return np.log(x) * np.float32(1 / np.log(10))  # NumPy vectorizes log, but not log10
+def _log(x: np.ndarray, factor: float) -> np.ndarray:
+    """`factor` log10(x), in place. NumPy vectorizes log, but not log10."""
+    np.log(x, out=x)
+    x *= np.float32(factor / np.log(10))
+    return x
 
 
 def from_db(decibels: np.ndarray, log_type: str) -> np.ndarray:

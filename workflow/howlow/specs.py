@@ -101,9 +101,14 @@ def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
     return {"sample_rate": sample_rate, "seconds": config["datasets"][dataset]["seconds"], "source": source}
 
 
+def spectrum(config: Spec) -> Spec:
+    """Of the power spectra at x1, which are the same for all numbers of bands."""
+    return {"window": config["spectrograms"]["window"]}
+
+
 def mel(config: Spec, sample_rate: int, n_mels: int) -> Spec:
     """Of the mel-spectrograms of one sample rate and number of bands, at x1."""
-    return config["spectrograms"] | {"n_mels": n_mels, "sample_rate": sample_rate}
+    return {"dtype": config["spectrograms"]["dtype"], "n_mels": n_mels, "sample_rate": sample_rate}
 
 
 def store(config: Spec, dataset: str) -> Spec:

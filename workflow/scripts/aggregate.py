@@ -7,8 +7,8 @@ from howlow import aggregation, files, program, provenance
 
 
 def main(args: Namespace) -> None:
-    folder = Path(__file__).parent
-    code = {stage: provenance.code_digest(folder / f"{stage}.py") for stage in ("decode", "mel", "train")}
+    stages = ("decode", "spectrum", "mel", "train")
+    code = {stage: provenance.code_digest(Path(__file__).with_name(f"{stage}.py")) for stage in stages}
     runs = aggregation.runs(args.spec, args.results, code)
     summary = aggregation.summary(args.spec, args.results, runs)
     for path, table in ((args.runs, runs), (args.summary, summary)):

@@ -1,7 +1,7 @@
-"""Mel-spectrograms of one shard of audio, in dB at the reference hop."""
+"""Mel-spectrograms of one shard of power spectra, in dB."""
 
 from argparse import Namespace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +12,25 @@ from howlow import mel as mel_module
 
 def main(args: Namespace) -> None:
     spec = args.spec
-    n_clips, n_samples = _clips(args.audio).shape
-    options = {key: spec[key] for key in ("sample_rate", "n_mels", "window")}
-    rows = program.parallel(partial(_spectrogram, path=args.audio, options=options), range(n_clips), args.threads)
-    shape = (spec["n_mels"], mel_module.n_frames(n_samples))
+    n_clips, n_frames, _ = files.open_rows(args.spectra).shape
+    bands = partial(_bands, path=args.spectra, sample_rate=spec["sample_rate"], n_mels=spec["n_mels"])
+    rows = program.parallel(bands, range(n_clips), args.threads)
+    shape = (spec["n_mels"], n_frames)
     files.write_rows(args.mel, program.progress(rows, "mel", n_clips), shape, spec["dtype"])
-    record = {"spec": provenance.digest(spec), "code": args.code, "sha256": files.sha256(args.mel)}
-    files.write_json(args.record, record)
+    origin = files.read_json(args.spectra_record) | {"mel": [provenance.digest(spec), args.code]}
+    files.write_json(args.record, {"origin": origin, "sha256": files.sha256(args.mel)})
     print(f"{n_clips} spectrograms of {shape[0]} bands and {shape[1]} frames")
 
 
-@cache
-def _clips(path: Path) -> np.memmap:
-    return np.load(path, mmap_mode="r")
-
-
-def _spectrogram(index: int, path: Path, options: dict) -> np.ndarray:
-    clips = _clips(path)
-    # Read and not mapped: the pages of a map would count as this job's memory.
-    clip = np.fromfile(path, clips.dtype, clips.shape[1], offset=clips.offset + index * clips.strides[0])
-    return mel_module.compress(mel_module.mel_power(clip, **options), "db")
+def _bands(index: int, path: Path, sample_rate: int, n_mels: int) -> np.ndarray:
+    power = mel_module.mel_bands(files.read_row(path, index), sample_rate, n_mels)
+    return mel_module.compress(power, "db")
 
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
-    options.add_argument("--audio", type=Path, required=True, help=".npy file of clips")
+    options.add_argument("--spectra", type=Path, required=True, help=".npy file of power spectra")
+    options.add_argument("--spectra-record", type=Path, required=True, help="JSON file that came with them")
     options.add_argument("--mel", type=Path, required=True, help=".npy file to write")
     options.add_argument("--record", type=Path, required=True, help="JSON file to write: the .npy file's origin")
     options.add_argument("--threads", type=int, default=1, help="processes")

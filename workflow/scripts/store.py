@@ -26,7 +26,7 @@ def main(args: Namespace) -> None:
             raise store_module.StoreError(f"{folder / name}.npy: has {len(array)} clips, not those of its audio")
         shards.append({"file": f"{name}.npy", "clip_ids": decoded["clip_ids"], "sha256": record["sha256"]})
         shapes.append(array.shape[1:])
-        origins.append({"decode": [decoded["spec"], decoded["code"]], "mel": [record["spec"], record["code"]]})
+        origins.append({"decode": [decoded["spec"], decoded["code"]], **record["origin"]})
     _check_excluded(excluded, len(tracks.clip_ids), spec["max_excluded"], args.clips)
     if any(origin != origins[0] for origin in origins):
         raise store_module.StoreError(f"{folder}: its shards come from different specifications or code")

@@ -1,0 +1,32 @@
+"""Power spectra of one shard of audio at the reference hop: what all numbers of mel bands are made from."""
+
+from argparse import Namespace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from howlow import files, mel, program, provenance
+
+
+def main(args: Namespace) -> None:
+    n_clips, n_samples = files.open_rows(args.audio).shape
+    spectrum = partial(_spectrum, path=args.audio, window=args.spec["window"])
+    rows = program.parallel(spectrum, range(n_clips), args.threads)
+    shape = (mel.n_frames(n_samples), mel.FRAME_SIZE // 2 + 1)
+    files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32")
+    files.write_json(args.record, {"spectrum": [provenance.digest(args.spec), args.code]})
+    print(f"{n_clips} spectra of {shape[0]} frames")
+
+
+def _spectrum(index: int, path: Path, window: str) -> np.ndarray:
+    return mel.power_spectrum(files.read_row(path, index), window)
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--audio", type=Path, required=True, help=".npy file of clips")
+    options.add_argument("--spectra", type=Path, required=True, help=".npy file to write")
+    options.add_argument("--record", type=Path, required=True, help="JSON file to write: the .npy file's origin")
+    options.add_argument("--threads", type=int, default=1, help="processes")
+    program.run(main, options)
