@@ -101,9 +101,9 @@ def howlow_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int
 LOOPS = {"plain": plain_steps, "howlow": howlow_steps}
 
 
-def run_loop(name: str, folder: Path, width: float, batch_size: int, n_steps: int) -> None:
+def run_loop(name: str, folder: Path, width: float, batch_size: int, n_steps: int, threads: int) -> None:
     """One loop in this process; prints the seconds and the losses of its steps as JSON."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     steps = LOOPS[name](folder, np.load(folder / "labels.npy"), width, batch_size)
     seconds, losses = [], []
     for _ in range(n_steps):
@@ -120,18 +120,23 @@ def on_a_cpu(folder: Path, width: float, batch_size: int, n_steps: int = 20, rou
     for index in range(n_clips):
         np.save(folder / f"{index}.npy", store.read(np.array([index]))[0])
     np.save(folder / "labels.npy", np.random.default_rng(1).random((n_clips, N_TAGS)) < 0.1)
+
+    def steps(name: str, threads: int = 1) -> dict[str, list[float]]:
+        options = ["--folder", folder, "--width", width, "--batch", batch_size, "--steps", n_steps]
+        command = [sys.executable, __file__, "--loop", name, "--threads", threads, *options]
+        return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
+
     seconds: dict[str, list[float]] = {name: [] for name in LOOPS}
     losses = {}
     for _ in range(rounds):
         for name in LOOPS:
-            options = ["--loop", name, "--folder", folder, "--width", width, "--batch", batch_size, "--steps", n_steps]
-            command = [sys.executable, __file__, *map(str, options)]
-            printed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-            seconds[name] += printed["seconds"][2:]  # the first steps warm up
-            losses[name] = np.array(printed["losses"])
+            taken = steps(name)
+            seconds[name] += taken["seconds"][2:]  # the first steps warm up
+            losses[name] = np.array(taken["losses"])
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    gap = np.max(np.abs(losses["howlow"] - losses["plain"]) / losses["plain"])
-    print(f"| {width:g} | {batch_size} | {medians['plain'] / medians['howlow']:.2f} | {gap:.1e} |", flush=True)
+    ratio = medians["plain"] / medians["howlow"]
+    gap, rounding = (np.abs(other - losses["plain"]).max() for other in (losses["howlow"], steps("plain", 2)["losses"]))
+    print(f"| {width:g} | {batch_size} | {ratio:.2f} | {gap:.1e} | {rounding:.1e} |", flush=True)
 
 
 def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
@@ -247,9 +252,12 @@ def precision_gap(folder: Path, device: torch.device, n_steps: int = 100, batch_
 
 def main(n_gpu_steps: int) -> None:
     print("CPU, one thread, 96 x 1366, 20 steps, three processes each:\n")
-    print("| width | batch | howlow: clips/s, times the plain loop | largest relative difference of a loss |")
-    print("|---|---|---|---|")
-    for width, batch_size in ((1 / 16, 8), (1 / 16, 32), (1 / 32, 8)):
+    print(
+        "| width | batch | howlow: clips/s, times the plain loop | its losses, largest difference from the plain loop's"
+        " | the plain loop's with two threads |"
+    )
+    print("|---|---|---|---|---|")
+    for width, batch_size in ((1 / 16, 8), (1 / 16, 32), (1 / 16, 64), (1 / 32, 8)):
         with tempfile.TemporaryDirectory() as folder:
             on_a_cpu(Path(folder), width, batch_size)
     with tempfile.TemporaryDirectory() as folder:
@@ -270,8 +278,9 @@ if __name__ == "__main__":
     options.add_argument("--width", type=float, help=argparse.SUPPRESS)
     options.add_argument("--batch", type=int, help=argparse.SUPPRESS)
     options.add_argument("--steps", type=int, help=argparse.SUPPRESS)
+    options.add_argument("--threads", type=int, help=argparse.SUPPRESS)
     args = options.parse_args()
     if args.loop:
-        run_loop(args.loop, args.folder, args.width, args.batch, args.steps)
+        run_loop(args.loop, args.folder, args.width, args.batch, args.steps, args.threads)
     else:
         main(args.gpu_steps)

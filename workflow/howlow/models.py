@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from howlow import pooling
+from howlow.layers import NormalizeAndPool
 from howlow.representation import CLIP_SECONDS, Representation
 
 # Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
@@ -29,9 +30,8 @@ class VGG(nn.Module):
             n_out = max(1, round(n_full * width))
             layers += [
                 nn.Conv2d(n_in, n_out, 3, padding="same"),
-                nn.BatchNorm2d(n_out, BATCH_NORM_EPSILON, batch_norm_momentum),
                 # ELU rises monotonically: after the pooling it gives the same values for fewer inputs.
-                nn.MaxPool2d(window),
+                NormalizeAndPool(n_out, window, BATCH_NORM_EPSILON, batch_norm_momentum),
                 nn.ELU(),
             ]
             n_in = n_out
