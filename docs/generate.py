@@ -40,6 +40,10 @@ def key_tables(schema: dict[str, Any]) -> str:
         "Training: `experiments[i].training`": definitions["training"],
         "All spectrograms: `spectrograms`": schema["properties"]["spectrograms"],
         "The figure: `figure1`": schema["properties"]["figure1"],
+        "Table IV: `table4`": schema["properties"]["table4"],
+        "Table V: `table5`": schema["properties"]["table5"],
+        "Comparisons: `statistics`": schema["properties"]["statistics"],
+        "Sound: `sound`": schema["properties"]["sound"],
     }
     return "\n".join(f"## {title}\n\n{_table(part, definitions)}" for title, part in sections.items())
 

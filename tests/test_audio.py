@@ -54,6 +54,7 @@ def _bad(tmp_path, name):
         "silent": np.zeros(16_000 * 30, np.float32),
         "not finite": np.full(16_000 * 30, np.nan, np.float32),
         "short": np.full(16_000 * 29, 0.1, np.float32),
+        "no samples": np.zeros(0, np.float32),
     }
     if name in samples:
         soundfile.write(path, samples[name], 16_000, subtype="FLOAT")
@@ -173,3 +174,58 @@ def encode(path, codec, **settings):
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
     return path
+
+
+@pytest.mark.parametrize("native", [8_000, 11_025, 16_000, 44_100, 96_000])
+def test_a_whole_file_is_resampled_while_it_is_decoded(native, tmp_path):
+    signal = 0.1 * np.random.default_rng(0).standard_normal(native * 31 + 7).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", signal, native, subtype="FLOAT")
+    for rate in (12_000, 16_000):
+        expected = soxr.resample(signal, native, rate, quality=audio.RESAMPLER)
+        whole = audio.load_all(tmp_path / "a.wav", rate)
+        assert whole.dtype == np.float32
+        np.testing.assert_allclose(whole, expected, atol=1e-6)
+
+
+def test_a_whole_file_of_a_clips_length_is_the_clip(tmp_path):
+    signal = 0.1 * np.random.default_rng(0).standard_normal((44_100 * 3, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", signal, 44_100)
+    whole = audio.load_all(tmp_path / "a.flac", 16_000)
+    np.testing.assert_allclose(whole, audio.load_clip(tmp_path / "a.flac", 16_000, 3.0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "missing file"),
+        ("cut off.flac", "lost sync|truncated: .* of 40.00 s"),
+        ("zero bytes", "zero bytes"),
+        ("not audio", "not decodable audio"),
+        ("silent", "all-silent"),
+        ("not finite", "not finite"),
+        ("no samples", "has no samples"),
+    ],
+)
+def test_bad_whole_files_are_named_with_their_reason(name, reason, tmp_path):
+    path = _bad(tmp_path, name)
+    with pytest.raises(audio.AudioError, match=reason) as caught:
+        audio.load_all(path, 16_000)
+    assert str(path) in str(caught.value)
+
+
+def test_length_of_a_whole_file_is_bounded(tone, monkeypatch):
+    monkeypatch.setattr(audio, "MAX_SAMPLES", 10 * 16_000)
+    with pytest.raises(audio.AudioError, match="longer than 10 s"):
+        audio.load_all(tone(), 12_000)
+
+
+def test_a_whole_file_is_held_at_the_new_rate_only(tmp_path):
+    rng = np.random.default_rng(0)
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 96_000, 1, subtype="PCM_16") as file:
+        for _ in range(60):
+            file.write(0.1 * rng.standard_normal(96_000 * 2).astype(np.float32))
+    tracemalloc.start()
+    audio.load_all(tmp_path / "long.wav", 12_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * 96_000 * 2 * 60 * 4

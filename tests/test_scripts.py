@@ -79,6 +79,7 @@ def test_mel_and_store(collection):
     expected = [howlow_mel.mel_power(clip, 12_000, 8) for clip in np.load(collection / "12000.npy")]
     np.testing.assert_allclose(spectrograms, howlow_mel.compress(np.array(expected), "db"), atol=1 / 32)
     assert set(manifest["origin"]) == {"decode", "spectrum", "mel"}
+    assert manifest["window"] == "periodic"
     assert {"essentia", "soxr"} <= set(manifest["versions"])
 
 
@@ -124,6 +125,7 @@ def test_store_refuses_other_clips_than_the_tracks_list(collection):
 
 def excluded(root):
     arguments = ["--left-out", root / "left_out.csv", "--clips", root / "clips", "--excluded", root / "excluded.csv"]
+    arguments += ["--page", root / "excluded.html"]
     return run_script("excluded", *arguments, spec={"sample_rates": RATES, "shards": ["00"]})
 
 

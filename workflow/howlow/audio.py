@@ -1,7 +1,8 @@
 """Audio files to clips: decode, mix to mono, crop to the centre, resample."""
 
+import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from math import ceil, gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,7 @@ RESAMPLER = "HQ"
 """soxr's quality: LibROSA's default (`soxr_hq`), 20 bits, passband to 91 % of the Nyquist frequency."""
 
 MAX_SAMPLES = 3600 * 48_000
-"""Decoded length beyond which a file is refused: an hour at 48 kHz. Half of it is held at most, 346 MB."""
+"""Decoded length beyond which a file is refused: an hour at 48 kHz. For a clip, half of it is held at most, 346 MB."""
 
 _MAX_NATIVE_RATE_HZ = 768_000
 _BLOCK_SAMPLES = 1 << 18
@@ -89,6 +90,42 @@ def load_clips(path: Path | str, sample_rates: Iterable[int], seconds: float = C
     return {rate: _resample(centre, rate, seconds) for rate in sample_rates}
 
 
+def load_all(path: Path | str, sample_rate: int) -> np.ndarray:
+    """Load a whole audio file as mono at `sample_rate`; it is resampled while it is decoded.
+
+    Parameters
+    ----------
+    path, sample_rate : see `load_clip`
+
+    Returns
+    -------
+    np.ndarray [shape=(n_samples,), dtype=float32]
+
+    Raises
+    ------
+    AudioError
+        as `load_clip`, except that a file may have any length up to `MAX_SAMPLES`
+    """
+    path = Path(path)
+    source = _open(path)
+    signal = np.concatenate(list(_resample_blocks(_checked_blocks(path, source), source.sample_rate, sample_rate)))
+    if not signal.any():
+        raise AudioError(path, "all-silent" if len(signal) else "has no samples")
+    return signal
+
+
+def _resample_blocks(blocks: Iterable[np.ndarray], native_hz: int, sample_rate: int) -> Iterator[np.ndarray]:
+    """Neighbouring blocks of samples at another rate; the last is there even where there are none."""
+    if native_hz == sample_rate:
+        yield from blocks
+        yield np.empty(0, np.float32)
+        return
+    stream = soxr.ResampleStream(native_hz, sample_rate, 1, dtype="float32", quality=RESAMPLER)
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
 def _resample(centre: _Centre, sample_rate: int, seconds: float) -> np.ndarray:
     if sample_rate == centre.sample_rate:
         start, signal = centre.margin, centre.samples
@@ -125,19 +162,12 @@ def _centre(path: Path, seconds: float) -> _Centre:
     length = ceil(seconds * native - 1e-6)  # as many as the clip needs at any rate
     kept: deque[np.ndarray] = deque()
     start = total = 0  # of what is kept, of all that was decoded
-    for block in source.blocks:
-        if not np.isfinite(block).all():
-            raise AudioError(path, "has samples that are not finite")
+    for block in _checked_blocks(path, source):
         kept.append(block)
         total += len(block)
-        if total > MAX_SAMPLES:
-            raise AudioError(path, f"longer than {MAX_SAMPLES / native:.0f} s")
         first_needed = (total - length) // 2 - native
         while start + len(kept[0]) <= first_needed:
             start += len(kept.popleft())
-    declared = source.declared_samples or 0
-    if declared - total > _TRUNCATED_S * native:
-        raise AudioError(path, f"truncated: {total / native:.2f} s of {declared / native:.2f} s")
     if total < length:
         raise AudioError(path, f"shorter than {seconds} s ({total / native:.2f} s)")
     crop = (total - length) // 2
@@ -151,6 +181,22 @@ def _centre(path: Path, seconds: float) -> _Centre:
     return _Centre(samples, margin, native)
 
 
+def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
+    """The blocks of a file, with an error for samples that are not finite, too many, or fewer than declared."""
+    native = source.sample_rate
+    total = 0
+    for block in source.blocks:
+        if not np.isfinite(block).all():
+            raise AudioError(path, "has samples that are not finite")
+        total += len(block)
+        if total > MAX_SAMPLES:
+            raise AudioError(path, f"longer than {MAX_SAMPLES / native:.0f} s")
+        yield block
+    declared = source.declared_samples or 0
+    if declared - total > _TRUNCATED_S * native:
+        raise AudioError(path, f"truncated: {total / native:.2f} s of {declared / native:.2f} s")
+
+
 def _check_file(path: Path) -> None:
     if not path.is_file():
         raise AudioError(path, "missing file")
@@ -161,7 +207,7 @@ def _check_file(path: Path) -> None:
 def _open(path: Path) -> _Source:
     _check_file(path)
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
     except soundfile.LibsndfileError as error:
         reason = AudioError(path, f"not decodable audio ({error.error_string})")
         return _open_with_ffmpeg(path, reason)

@@ -108,6 +108,10 @@ def _check_references(config: dict[str, Any]) -> None:
     shown = config.setdefault("figure1", {"dataset": pairs[0][0], "model": pairs[0][1]})
     if (shown["dataset"], shown["model"]) not in pairs:
         raise ConfigError(f"figure1: no experiment trains {shown['model']} on {shown['dataset']}")
+    if (shown := config.get("table4")) and (shown["dataset"], shown["model"]) not in pairs:
+        raise ConfigError(f"table4: no experiment trains {shown['model']} on {shown['dataset']}")
+    if (shown := config.get("table5")) and shown["dataset"] not in dict(pairs):
+        raise ConfigError(f"table5: no experiment is on {shown['dataset']}")
 
 
 def _check_grids(config: dict[str, Any]) -> None:

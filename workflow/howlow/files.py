@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -91,6 +94,12 @@ def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[o
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def write_frame(path: Path | str, table: "pd.DataFrame") -> None:
+    """Write a pandas table as CSV, whole or not at all."""
+    with whole(path) as beside:
+        table.to_csv(beside, index=False)
 
 
 def read_csv(path: Path | str) -> list[dict[str, str]]:

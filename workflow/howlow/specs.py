@@ -66,7 +66,7 @@ def download(config: Spec, dataset: str) -> Spec:
 def demo(config: Spec, dataset: str) -> Spec:
     """Of the generator of a demo dataset."""
     settings = config["datasets"][dataset]
-    return {"n_clips": settings["n_clips"], "seed": settings["seed"]}
+    return {key: settings[key] for key in ("n_channels", "n_clips", "sample_rate", "seed")}
 
 
 def tracks(config: Spec, dataset: str) -> Spec:
@@ -166,11 +166,61 @@ def times(config: Spec, experiment: Spec) -> Spec:
     }
 
 
-def aggregate(config: Spec) -> Spec:
-    """Of collecting and checking all results: everything but what only the figures read."""
-    return {key: config[key] for key in ("datasets", "experiments", "seeds", "spectrograms")}
+def aggregate(config: Spec, experiment: Spec) -> Spec:
+    """Of collecting and checking the results of an experiment: all that they come from."""
+    dataset = experiment["dataset"]
+    return {
+        "datasets": {dataset: config["datasets"][dataset]},
+        "experiments": [experiment],
+        "seeds": config["seeds"],
+        "spectrograms": config["spectrograms"],
+    }
 
 
-def figure1(config: Spec) -> Spec:
-    """Of Figure 1: the experiment that it shows."""
-    return config["figure1"]
+def shown(config: Spec, table: str) -> list[Spec]:
+    """The experiments that a table shows: `table4`, `table5` or `full`, which is all of them."""
+    if table == "full":
+        return config["experiments"]
+    wanted = config.get(table, {"dataset": None})
+    return [e for e in config["experiments"] if all(e[key] == value for key, value in wanted.items())]
+
+
+def table(config: Spec, table: str) -> Spec:
+    """Of a table: its title, and what tells whether the paper's figures are to stand beside."""
+    datasets = {e["dataset"] for e in shown(config, table)}
+    titles = {"table4": "Table IV", "table5": "Table V", "full": "Complete results"}
+    return {"datasets": {name: config["datasets"][name] for name in sorted(datasets)}, "title": titles[table]}
+
+
+def statistics(config: Spec) -> Spec:
+    """Of the statistics: the margin of equivalence, and the seed whose scores are resampled."""
+    return config["statistics"] | {"seed": config["seeds"][0]}
+
+
+def tradeoff(config: Spec) -> Spec:
+    """Of the trade-off: the margin of equivalence, all experiments, and the one that the figure shows."""
+    pairs = [{"dataset": e["dataset"], "model": e["model"]} for e in config["experiments"]]
+    return config["statistics"] | {"experiments": pairs, "shown": config["figure1"]}
+
+
+def cells(config: Spec, experiment: Spec) -> Spec:
+    """Of a figure of all cells and seeds of an experiment."""
+    return {
+        "cells": [cell.name for cell in representations(experiment)],
+        "dataset": experiment["dataset"],
+        "model": experiment["model"],
+        "seeds": config["seeds"],
+    }
+
+
+def sonify(config: Spec, experiment: Spec) -> Spec:
+    """Of turning the representations of an experiment back into sound."""
+    dataset = experiment["dataset"]
+    return {
+        "cells": [cell.name for cell in representations(experiment)],
+        "clips": config["sound"]["n_clips"],
+        "methods": config["sound"]["methods"],
+        "seconds": config["datasets"][dataset]["seconds"],
+        "source": {"root": root(config, dataset)},
+        "window": config["spectrograms"]["window"],
+    }

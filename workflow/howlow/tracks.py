@@ -85,3 +85,8 @@ def _booleans(column: pa.ChunkedArray) -> np.ndarray:
 def read_tags(path: Path | str) -> tuple[str, ...]:
     """Only the tags of a `tracks.parquet`, in order."""
     return tuple(pq.read_schema(path).metadata[b"tags"].decode().split("\n"))
+
+
+def read_size(path: Path | str) -> tuple[int, int]:
+    """Only how many clips and tags a `tracks.parquet` has."""
+    return pq.read_metadata(path).num_rows, len(read_tags(path))

@@ -28,6 +28,8 @@ except HowlowError as error:
 EXPERIMENTS = {(e["dataset"], e["model"]): e for e in config["experiments"]}
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in EXPERIMENTS))
 CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items()}
+# The experiment of Figure 1, which the other figures show as well.
+MAIN = (config["figure1"]["dataset"], config["figure1"]["model"])
 
 
 onstart:
@@ -96,3 +98,19 @@ def manifest(wildcards):
 def cell_files(name):
     """A file of that name of every cell of every experiment."""
     return [f"results/{d}/{m}/{cell.name}/{name}" for (d, m), cells in CELLS.items() for cell in cells]
+
+
+def experiment_files(wildcards, name):
+    """A file of that name of every cell of one experiment."""
+    dataset, model = wildcards.dataset, wildcards.model
+    return [f"results/{dataset}/{model}/{cell.name}/{name}" for cell in CELLS[dataset, model]]
+
+
+def of_experiment(shown, name):
+    """A file of that name of one experiment."""
+    return f"results/{shown['dataset']}/{shown['model']}/{name}"
+
+
+def of_experiments(name, experiments=config["experiments"]):
+    """A file of that name of each experiment."""
+    return [of_experiment(each, name) for each in experiments]

@@ -88,7 +88,13 @@ rule excluded:
             shard=specs.shards(config, w.dataset),
         ),
     output:
-        "results/{dataset}/excluded.csv",
+        table="results/{dataset}/excluded.csv",
+        page=report(
+            "results/{dataset}/excluded.html",
+            category="Clips",
+            caption="../report/excluded.rst",
+            labels={"dataset": "{dataset}"},
+        ),
     log:
         "logs/{dataset}/excluded.log",
     conda:
@@ -99,5 +105,5 @@ rule excluded:
     shell:
         program(
             "excluded",
-            "--left-out {input.left_out} --clips results/{wildcards.dataset}/clips --excluded {output}",
+            "--left-out {input.left_out} --clips results/{wildcards.dataset}/clips --excluded {output.table} --page {output.page}",
         )

@@ -1,45 +1,267 @@
-# From all cells to tables and figures.
+# From all cells to tables, figures and pages.
 
 
 rule aggregate:
     input:
-        metrics=cell_files("metrics.csv"),
-        runs=[file for seed in config["seeds"] for file in cell_files(f"seed{seed}/run.json")],
-        costs=[f"results/{dataset}/{model}/cost.csv" for dataset, model in EXPERIMENTS],
-        manifests=sorted(
+        metrics=lambda w: experiment_files(w, "metrics.csv"),
+        runs=lambda w: [file for seed in config["seeds"] for file in experiment_files(w, f"seed{seed}/run.json")],
+        cost="results/{dataset}/{model}/cost.csv",
+        manifests=lambda w: sorted(
             {
-                f"results/{dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
-                for (dataset, _), cells in CELLS.items()
-                for cell in cells
+                f"results/{w.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
+                for cell in CELLS[w.dataset, w.model]
             }
         ),
-        tracks=expand("results/{dataset}/tracks.parquet", dataset=DATASETS),
+        tracks="results/{dataset}/tracks.parquet",
     output:
-        runs="results/runs.csv",
-        summary="results/summary.csv",
+        runs="results/{dataset}/{model}/runs.csv",
+        summary="results/{dataset}/{model}/summary.csv",
     log:
-        "logs/aggregate.log",
+        "logs/{dataset}/{model}/aggregate.log",
     conda:
         ENVIRONMENT
     params:
-        spec=spec(specs.aggregate, config),
+        spec=lambda w: spec(specs.aggregate, config, experiment(w)),
         code=code("aggregate"),
     shell:
         program("aggregate", "--results results --runs {output.runs} --summary {output.summary}")
 
 
+rule collect:
+    input:
+        runs=of_experiments("runs.csv"),
+        summaries=of_experiments("summary.csv"),
+    output:
+        runs=report(
+            "results/runs.csv", category="Tables", caption="../report/runs.rst", labels={"result": "All runs (CSV)"}
+        ),
+        summary="results/summary.csv",
+    log:
+        "logs/collect.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=spec(dict),
+        code=code("collect"),
+    shell:
+        program(
+            "collect",
+            "--of-runs {input.runs} --of-summary {input.summaries} --runs {output.runs} --summary {output.summary}",
+        )
+
+
 rule figure1:
     input:
-        "results/summary.csv",
+        of_experiment(config["figure1"], "summary.csv"),
     output:
-        pdf="results/figure1.pdf",
-        png="results/figure1.png",
+        "results/figure1.pdf",
+        report(
+            "results/figure1.png", category="Figures", caption="../report/figure1.rst", labels={"result": "Figure 1"}
+        ),
     log:
         "logs/figure1.log",
     conda:
         ENVIRONMENT
     params:
-        spec=spec(specs.figure1, config),
+        spec=spec(dict),
         code=code("figure1"),
     shell:
-        program("figure1", "--summary {input} --pdf {output.pdf} --png {output.png}")
+        program("figure1", "--summary {input} --figures {output}")
+
+
+rule paper_table:
+    input:
+        summaries=lambda w: of_experiments("summary.csv", specs.shown(config, w.table)),
+        tracks=lambda w: [f"results/{e['dataset']}/tracks.parquet" for e in specs.shown(config, w.table)],
+    output:
+        "results/{table}.csv",
+        "results/{table}.md",
+        "results/{table}.tex",
+        report("results/{table}.html", category="Tables", caption="../report/table.rst", labels={"result": "{table}"}),
+    log:
+        "logs/{table}.log",
+    wildcard_constraints:
+        table=one_of(*(table for table in ("table4", "table5", "full") if specs.shown(config, table))),
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda w: spec(specs.table, config, w.table),
+        code=code("tables"),
+    shell:
+        program("tables", "--results results --summaries {input.summaries} --tables {output}")
+
+
+rule statistics:
+    input:
+        runs="results/runs.csv",
+        scores=cell_files(f"seed{config['seeds'][0]}/scores.parquet"),
+        tracks=expand("results/{dataset}/tracks.parquet", dataset=DATASETS),
+    output:
+        table=report(
+            "results/statistics.csv",
+            category="Comparisons",
+            caption="../report/statistics.rst",
+            labels={"result": "All comparisons (CSV)"},
+        ),
+        text="results/statistics.md",
+        page=report(
+            "results/statistics.html",
+            category="Comparisons",
+            caption="../report/statistics.rst",
+            labels={"result": "In words, and all comparisons"},
+        ),
+    log:
+        "logs/statistics.log",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        spec=spec(specs.statistics, config),
+        code=code("compare"),
+    shell:
+        program(
+            "compare",
+            "--results results --runs {input.runs} --table {output.table} --text {output.text} --page {output.page} --threads {threads}",
+        )
+
+
+rule tradeoff:
+    input:
+        of_experiments("summary.csv"),
+        of_experiments("runs.csv"),
+        of_experiments("times.csv"),
+    output:
+        table=report(
+            "results/tradeoff.csv",
+            category="Trade-off",
+            caption="../report/tradeoff.rst",
+            labels={"result": "All figures (CSV)"},
+        ),
+        text="results/recommendation.md",
+        page=report(
+            "results/recommendation.html",
+            category="Trade-off",
+            caption="../report/recommendation.rst",
+            labels={"result": "Which representation to take"},
+        ),
+        pdf="results/tradeoff.pdf",
+        png=report(
+            "results/tradeoff.png",
+            category="Trade-off",
+            caption="../report/tradeoff.rst",
+            labels={"result": "Accuracy against cost"},
+        ),
+    log:
+        "logs/tradeoff.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=spec(specs.tradeoff, config),
+        code=code("tradeoff"),
+    shell:
+        program(
+            "tradeoff",
+            "--results results --table {output.table} --text {output.text} --page {output.page} --figures {output.pdf} {output.png}",
+        )
+
+
+rule tags:
+    input:
+        [of_experiment(config["figure1"], f"{cell.name}/metrics.csv") for cell in CELLS[MAIN]],
+    output:
+        table="results/tags.csv",
+        pdf="results/tags.pdf",
+        png=report(
+            "results/tags.png",
+            category="Figures",
+            caption="../report/tags.rst",
+            labels={"result": "Which tags suffer"},
+        ),
+    log:
+        "logs/tags.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=spec(specs.cells, config, EXPERIMENTS[MAIN]),
+        code=code("heatmap"),
+    shell:
+        program(
+            "heatmap",
+            f"--folder results/{MAIN[0]}/{MAIN[1]}" " --table {output.table} --figures {output.pdf} {output.png}",
+        )
+
+
+rule curves:
+    input:
+        lambda w: [file for seed in config["seeds"] for file in experiment_files(w, f"seed{seed}/history.csv")],
+    output:
+        "results/{dataset}/{model}/curves.pdf",
+        report(
+            "results/{dataset}/{model}/curves.png",
+            category="Training",
+            caption="../report/curves.rst",
+            labels={"dataset": "{dataset}", "model": "{model}"},
+        ),
+    log:
+        "logs/{dataset}/{model}/curves.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=lambda w: spec(specs.cells, config, experiment(w)),
+        code=code("curves"),
+    shell:
+        program("curves", "--folder results/{wildcards.dataset}/{wildcards.model} --figures {output}")
+
+
+rule sonify:
+    input:
+        tracks=f"results/{MAIN[0]}/tracks.parquet",
+        manifests=sorted(
+            {f"results/{MAIN[0]}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json" for cell in CELLS[MAIN]}
+        ),
+    output:
+        page=report(
+            "results/sound.html",
+            category="Sound",
+            caption="../report/sound.rst",
+            labels={"result": "Representations as sound"},
+        ),
+        table="results/sound.csv",
+        audio=directory("results/sound"),
+    log:
+        "logs/sonify.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=spec(specs.sonify, config, EXPERIMENTS[MAIN]),
+        code=code("sonify"),
+    shell:
+        program(
+            "sonify",
+            f"--tracks {{input.tracks}} --mel results/{MAIN[0]}/mel"
+            " --page {output.page} --correlations {output.table} --audio {output.audio}",
+        )
+
+
+rule about:
+    output:
+        configuration="results/configuration.yaml",
+        versions="results/versions.csv",
+        page=report(
+            "results/about.html",
+            category="Provenance",
+            caption="../report/about.rst",
+            labels={"result": "Configuration and versions"},
+        ),
+    log:
+        "logs/about.log",
+    conda:
+        ENVIRONMENT
+    params:
+        spec=spec(dict, config),
+        code=code("about"),
+    shell:
+        program(
+            "about",
+            "--configuration {output.configuration} --versions {output.versions} --page {output.page}",
+        )

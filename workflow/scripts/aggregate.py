@@ -1,4 +1,4 @@
-"""All cells in two tables: runs.csv, a row a cell and seed, and summary.csv, a row a cell."""
+"""All cells of one experiment in two tables: runs.csv, a row a cell and seed, and summary.csv, a row a cell."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -11,9 +11,8 @@ def main(args: Namespace) -> None:
     code = {stage: provenance.code_digest(Path(__file__).with_name(f"{stage}.py")) for stage in stages}
     runs = aggregation.runs(args.spec, args.results, code)
     summary = aggregation.summary(args.spec, args.results, runs)
-    for path, table in ((args.runs, runs), (args.summary, summary)):
-        with files.whole(path) as beside:
-            table.to_csv(beside, index=False)
+    files.write_frame(args.runs, runs)
+    files.write_frame(args.summary, summary)
     print(f"{len(runs)} runs of {len(summary)} cells")
 
 

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import files, program
+from howlow import files, program, tables
 from howlow.errors import HowlowError
 
 
@@ -18,7 +18,10 @@ def main(args: Namespace) -> None:
         if any(other != first for other in others):
             raise HowlowError(f"{args.clips}: shard {name} left out other clips at one sample rate than at another")
         rows += [(clip_id, "decode", reason) for clip_id, reason in first]
-    files.write_csv(args.excluded, ["clip_id", "stage", "reason"], rows)
+    header = ["clip_id", "stage", "reason"]
+    files.write_csv(args.excluded, header, rows)
+    body = tables.rows_to_html(header, rows) if rows else "<p>No clip was excluded.</p>"
+    files.write_text(args.page, tables.page("Excluded clips", body))
     print(f"{len(rows)} clips excluded")
 
 
@@ -27,4 +30,5 @@ if __name__ == "__main__":
     options.add_argument("--left-out", type=Path, required=True, help="CSV file of what the metadata left out")
     options.add_argument("--clips", type=Path, required=True, help="folder of the records of decoding, by sample rate")
     options.add_argument("--excluded", type=Path, required=True, help="CSV file to write")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the same")
     program.run(main, options)

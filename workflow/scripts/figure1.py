@@ -6,18 +6,17 @@ from pathlib import Path
 import pandas as pd
 
 from howlow import plots, program
+from howlow.plots.figure1 import figure1
 
 
 def main(args: Namespace) -> None:
     summary = pd.read_csv(args.summary)
-    shown = (summary["dataset"] == args.spec["dataset"]) & (summary["model"] == args.spec["model"])
-    plots.save(plots.figure1(summary[shown]), args.pdf, args.png)
-    print(f"{shown.sum()} cells of {args.spec['model']} on {args.spec['dataset']}")
+    plots.save(figure1(summary), *args.figures)
+    print(f"{len(summary)} cells")
 
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
-    options.add_argument("--summary", type=Path, required=True, help="summary.csv")
-    options.add_argument("--pdf", type=Path, required=True, help="PDF file to write")
-    options.add_argument("--png", type=Path, required=True, help="PNG file to write")
+    options.add_argument("--summary", type=Path, required=True, help="summary.csv of that model and dataset")
+    options.add_argument("--figures", type=Path, nargs="+", required=True, help="files to write: .pdf, .png, .svg")
     program.run(main, options)

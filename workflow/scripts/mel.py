@@ -17,8 +17,10 @@ def main(args: Namespace) -> None:
     rows = program.parallel(bands, range(n_clips), args.threads)
     shape = (spec["n_mels"], n_frames)
     files.write_rows(args.mel, program.progress(rows, "mel", n_clips), shape, spec["dtype"])
-    origin = files.read_json(args.spectra_record) | {"mel": [provenance.digest(spec), args.code]}
-    files.write_json(args.record, {"origin": origin, "sha256": files.sha256(args.mel)})
+    spectra = files.read_json(args.spectra_record)
+    origin = {"spectrum": spectra["spectrum"], "mel": [provenance.digest(spec), args.code]}
+    record = {"origin": origin, "window": spectra["window"], "sha256": files.sha256(args.mel)}
+    files.write_json(args.record, record)
     print(f"{n_clips} spectrograms of {shape[0]} bands and {shape[1]} frames")
 
 

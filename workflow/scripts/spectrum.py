@@ -15,7 +15,8 @@ def main(args: Namespace) -> None:
     rows = program.parallel(spectrum, range(n_clips), args.threads)
     shape = (mel.n_frames(n_samples), mel.FRAME_SIZE // 2 + 1)
     files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32")
-    files.write_json(args.record, {"spectrum": [provenance.digest(args.spec), args.code]})
+    record = {"spectrum": [provenance.digest(args.spec), args.code], "window": args.spec["window"]}
+    files.write_json(args.record, record)
     print(f"{n_clips} spectra of {shape[0]} frames")
 
 

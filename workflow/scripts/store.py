@@ -34,6 +34,7 @@ def main(args: Namespace) -> None:
         "n_mels": shapes[0][0],
         "n_frames": shapes[0][1],
         "dtype": str(array.dtype),
+        "window": record["window"],  # of all shards: it decides their origin
         "shards": shards,
         "n_excluded": len(excluded),
         "origin": origins[0],

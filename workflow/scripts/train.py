@@ -26,6 +26,7 @@ def main(args: Namespace) -> None:
 def _train(args: Namespace) -> None:
     spec, protocol = args.spec, dict(args.spec["training"])
     tracks = tracks_module.read(args.tracks)
+    manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
     device = training.prepare(protocol.pop("threads"), protocol.pop("device"))
     torch.manual_seed(spec["seed"])
@@ -44,7 +45,7 @@ def _train(args: Namespace) -> None:
         "spec": provenance.digest(spec),
         "code": args.code,
         "seed": spec["seed"],
-        "inputs": {"manifest": content_digest(files.read_json(args.manifest)), "tracks": tracks.digest()},
+        "inputs": {"manifest": content_digest(manifest), "tracks": tracks.digest()},
         "versions": provenance.versions("torch", "numpy"),
         "commit": provenance.commit(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -71,8 +72,15 @@ def _train(args: Namespace) -> None:
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
     _write_scores(args.folder / "scores.parquet", model, feed, clips, tracks.tags)
     weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    content = {
+        "spec": spec,
+        "tags": list(tracks.tags),
+        "window": manifest.get("window"),
+        "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
+        "weights": weights,
+    }
     with files.whole(args.folder / "model.pt") as beside:
-        torch.save({"spec": spec, "tags": list(tracks.tags), "weights": weights}, beside)
+        torch.save(content, beside)
     files.write_json(args.folder / "run.json", run)
     checkpoint.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ _LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
     "table": table.load,
 }
 
-_NOT_FOR_LOADERS = ("dataset", "kind", "n_clips", "seed")
+_NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "sample_rate", "seed")
 
 
 def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:

@@ -1,8 +1,7 @@
-"""Figures: the paper's, readable in print, in grey and by the colour-blind."""
+"""The paper's Figure 1."""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -12,33 +11,15 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howlow import files
+from howlow.plots import STYLE, WIDTH_INCHES, title
+from howlow.words import LOG_NAMES, METRICS, MODELS
 
 # Okabe and Ito's blue and vermilion differ in grey too; shape and filling say the same once more.
 LOG_TYPES: dict[str, dict[str, Any]] = {
     "log": {"color": "#0072B2", "marker": "o", "markerfacecolor": "white"},
     "db": {"color": "#D55E00", "marker": "s"},
 }
-LOG_NAMES = {"log": "log", "db": "dB"}
 RATES = {12_000: "#9AA5AD", 16_000: "#3B4A54"}
-MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}
-METRICS = {"roc_auc": "ROC AUC (%)", "pr_auc": "PR AUC (%)"}
-
-STYLE: Any = {
-    "figure.figsize": (7.16, 7.6),  # the width of two columns of an IEEE page
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "axes.grid.axis": "y",
-    "grid.color": "0.9",
-    "grid.linewidth": 0.6,
-    "pdf.fonttype": 42,  # fonts embedded as outlines, not as bitmaps
-    "svg.fonttype": "none",
-}
-
 _GROUP_GAP = 0.9
 _DODGE = {"log": -0.13, "db": 0.13}
 
@@ -59,15 +40,15 @@ def figure1(summary: pd.DataFrame) -> Figure:
     rates = sorted(summary["sample_rate_hz"].unique())
     panels = [(metric, rate) for metric in METRICS for rate in rates]
     with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(len(panels) + 1, sharex=True, layout="constrained")
+        figure, axes = plt.subplots(len(panels) + 1, sharex=True, layout="constrained", figsize=(WIDTH_INCHES, 7.6))
         for axis, (metric, rate) in zip(axes, panels, strict=False):
             _draw_metric(axis, summary[summary["sample_rate_hz"] == rate], places, metric)
-            _title(axis, f"{METRICS[metric].split(' (')[0]} at {rate / 1000:g} kHz")
+            title(axis, f"{METRICS[metric]} at {rate / 1000:g} kHz")
         _legend(axes[0])
         for metric in METRICS:  # panels of one metric share their range: the sample rates compare
             _share_range([axis for axis, (of, _) in zip(axes, panels, strict=False) if of == metric])
         _draw_gmac(axes[-1], summary, places)
-        _title(axes[-1], "Multiply-accumulates of one clip")
+        title(axes[-1], "Multiply-accumulates of one clip")
         _legend(axes[-1])
         _label_places(axes[-1], places)
         for axis in axes:
@@ -77,14 +58,6 @@ def figure1(summary: pd.DataFrame) -> Figure:
         deviation = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
         figure.suptitle(f"{MODELS[model]} on {dataset}: {deviation}", x=0.01, ha="left", fontsize=8)
     return figure
-
-
-def save(figure: Figure, *paths: Path) -> None:
-    """Save a figure in the format of each file's ending; the same figure gives the same bytes."""
-    metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-    for path in paths:
-        with mpl.rc_context(STYLE), files.whole(path) as beside:
-            figure.savefig(beside, format=path.suffix[1:], dpi=200, metadata=metadata.get(path.suffix))
 
 
 def _places(summary: pd.DataFrame) -> dict[tuple[int, int], float]:
@@ -113,7 +86,7 @@ def _draw_metric(axis: Axes, rows: pd.DataFrame, places: dict[tuple[int, int], f
                 capsize=1.8,
                 **marks,
             )
-    axis.set_ylabel(METRICS[metric])
+    axis.set_ylabel(f"{METRICS[metric]} (%)")
 
 
 def _draw_gmac(axis: Axes, summary: pd.DataFrame, places: dict[tuple[int, int], float]) -> None:
@@ -142,10 +115,6 @@ def _share_range(axes: Sequence[Axes]) -> None:
     low, high = min(bound[0] for bound in bounds), max(bound[1] for bound in bounds)
     for axis in axes:
         axis.set_ylim(low, high)
-
-
-def _title(axis: Axes, text: str) -> None:
-    axis.set_title(text, loc="left", fontweight="bold", pad=3)
 
 
 def _legend(axis: Axes) -> None:

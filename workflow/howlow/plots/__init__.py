@@ -1,0 +1,43 @@
+"""Figures, one module each: readable in print, in grey and by the colour-blind. Here is what they share."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howlow import files
+
+WIDTH_INCHES = 7.16
+"""The width of two columns of an IEEE page."""
+
+STYLE: Any = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.grid.axis": "y",
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "pdf.fonttype": 42,  # fonts embedded as outlines, not as bitmaps
+    "svg.fonttype": "none",
+}
+
+BANDS_PALETTE = "viridis"
+"""Of numbers of bands: its lightness rises evenly, for the colour-blind and in grey alike."""
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Save a figure in the format of each file's ending; the same figure gives the same bytes."""
+    metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    for path in paths:
+        with mpl.rc_context(STYLE), files.whole(path) as beside:
+            figure.savefig(beside, format=path.suffix[1:], dpi=200, metadata=metadata.get(path.suffix))
+
+
+def title(axis: Axes, text: str) -> None:
+    """A title at the left, where reading starts."""
+    axis.set_title(text, loc="left", fontweight="bold", pad=3)

@@ -1,0 +1,167 @@
+"""Tables of results to read: in percent as in the paper, beside what was published, as Markdown, LaTeX and pages."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from howlow.words import LOG_NAMES, METRICS, MODELS
+
+_CELL = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+
+
+def percent(summary: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `summary.csv` with both metrics in percent: `{metric}_percent` and `{metric}_std`."""
+    table = summary[[*_CELL, "n_seeds"]].copy()
+    for metric in METRICS:
+        table[f"{metric}_percent"] = 100 * summary[f"{metric}_mean"]
+        table[f"{metric}_std"] = 100 * summary[f"{metric}_std"]
+    rest = summary.columns.difference(
+        [*_CELL, "n_seeds", *(f"{m}_{s}" for m in METRICS for s in ("mean", "std"))], sort=False
+    )
+    return table.join(summary[rest])
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `percent`, one model on one dataset, as text in the paper's columns.
+
+    Hop and log type are left out where all rows have the same. A published figure that the measured one is more than
+    two published standard deviations away from is marked with an asterisk.
+    """
+    columns = {"bands": table["n_mels"].map(str)}
+    if table["hop_factor"].nunique() > 1:
+        columns["hop"] = "×" + table["hop_factor"].map(str)
+    columns["sample rate"] = table["sample_rate_hz"].map(lambda hz: f"{hz / 1000:g} kHz")
+    if table["log_type"].nunique() > 1:
+        columns["log"] = table["log_type"].map(LOG_NAMES)
+    for metric, name in METRICS.items():
+        columns[name] = _with_deviation(table[f"{metric}_percent"], table[f"{metric}_std"])
+        if f"{metric}_published_percent" in table:
+            published = _with_deviation(table[f"{metric}_published_percent"], table[f"{metric}_published_std"])
+            is_outside = table[f"{metric}_is_outside"].map(lambda flag: "*" if flag is True else "")
+            columns[f"{name}, published"] = published
+            differences = table[f"{metric}_difference_points"]
+            columns[f"{name}, difference"] = differences.map(lambda d: "" if np.isnan(d) else f"{d:+.2f}") + is_outside
+    if "gmac" in table:
+        columns["GMAC"] = table["gmac"].map("{:.2f}".format)
+    return pd.DataFrame(columns)
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What a table of one model on one dataset shows, in a sentence."""
+    dataset, model, n_seeds = table[["dataset", "model", "n_seeds"]].iloc[0]
+    constant = []
+    if table["hop_factor"].nunique() == 1:
+        constant.append(f"hop ×{table['hop_factor'].iloc[0]}")
+    if table["log_type"].nunique() == 1:
+        constant.append(f"{LOG_NAMES[table['log_type'].iloc[0]]} log-compression")
+    of = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
+    text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
+    if any(column.endswith("_is_outside") for column in table):
+        text += " An asterisk: more than two published standard deviations from the published mean."
+    return text
+
+
+def groups(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The parts of a table that are of one model on one dataset, each without columns that are all empty."""
+    parts = [part for _, part in table.groupby(["dataset", "model"], sort=False)]
+    return [
+        part.drop(columns=[c for c in part if "_published_" in c or c.endswith(("_points", "_is_outside"))])
+        if "roc_auc_published_percent" in part and part["roc_auc_published_percent"].isna().all()
+        else part
+        for part in parts
+    ]
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A table a model and dataset, each under its caption."""
+    return "\n".join(f"{caption(part)}\n\n{_markdown(readable(part))}\n" for part in groups(table))
+
+
+def to_latex(table: pd.DataFrame, label: str) -> str:
+    """The same as LaTeX, for the packages booktabs and inputenc."""
+    texts = []
+    for number, part in enumerate(groups(table)):
+        shown = readable(part).map(_latex).rename(columns=_latex)
+        name = f"tab:{label}" + ("" if number == 0 else f"-{number + 1}")
+        texts.append(shown.to_latex(index=False, caption=_latex(caption(part)), label=name, position="t"))
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(texts)
+
+
+def to_html(table: pd.DataFrame) -> str:
+    """The same as HTML, to be put into `page`."""
+    shown = [
+        f"<h2>{escape(MODELS[part['model'].iloc[0]])} on {escape(part['dataset'].iloc[0])}</h2>"
+        f"<p>{escape(caption(part))}</p>{readable(part).to_html(index=False, border=0)}"
+        for part in groups(table)
+    ]
+    return "\n".join(shown)
+
+
+def sections_to_markdown(title: str, sections: list[tuple[str, list[str]]]) -> str:
+    """Headings with sentences as Markdown lists."""
+    parts = [f"# {title}"]
+    parts += [f"## {heading}\n\n" + "\n".join(f"- {sentence}" for sentence in text) for heading, text in sections]
+    return "\n\n".join(parts) + "\n"
+
+
+def sections_to_html(sections: list[tuple[str, list[str]]]) -> str:
+    """The same as HTML, to be put into `page`."""
+    return "\n".join(
+        f"<h2>{escape(heading)}</h2>\n<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in text) + "</ul>"
+        for heading, text in sections
+    )
+
+
+def rows_to_html(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of text as HTML, to be put into `page`."""
+    return pd.DataFrame(rows, columns=list(header)).to_html(index=False, border=0, justify="left", classes="text")
+
+
+def page(title: str, body: str) -> str:
+    """An HTML page that needs nothing from elsewhere."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
+.text td, .text th { text-align: left; }
+thead th { position: sticky; top: 0; background: Canvas; border-bottom-width: 2px; }
+tbody tr:hover { background: color-mix(in srgb, currentColor 7%, transparent); }
+"""
+
+
+def _with_deviation(means: pd.Series, deviations: pd.Series) -> list[str]:
+    """Means in the paper's two decimals, with the deviation where there is one."""
+    return [
+        "" if np.isnan(mean) else f"{mean:.2f}" + ("" if np.isnan(deviation) else f" ± {deviation:.2f}")
+        for mean, deviation in zip(means, deviations, strict=True)
+    ]
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    return table.to_markdown(index=False, disable_numparse=True, colalign=["right"] * table.shape[1])
+
+
+def _latex(text: str) -> str:
+    for plain, command in (("_", r"\_"), ("%", r"\%"), ("×", r"$\times$"), ("±", r"$\pm$")):
+        text = text.replace(plain, command)
+    return text

@@ -1,0 +1,225 @@
+"""A trained network on music of any length: its model file, tag probabilities of a file, and its export to ONNX."""
+
+import json
+import logging
+import pickle
+import warnings
+import zipfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from howlow import audio, files, mel, models
+from howlow.errors import HowlowError
+from howlow.representation import Representation, n_samples
+
+# What a file may be longer than a window and still be tagged by its centre, as a clip of the training is.
+_SPARE_S = 1.0
+# Windows whose probabilities are computed together; it bounds the memory that a long file takes.
+_BATCH_WINDOWS = 8
+_OPSET = 20
+_KEYS = ("spec", "tags", "window", "digest", "weights")
+
+
+class ModelError(HowlowError):
+    """A model file that can't be used, or not exported; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """A trained network and all that its input and output mean.
+
+    Attributes
+    ----------
+    network : nn.Module, in evaluation mode: spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)
+    name : str, `vgg` or `musicnn`
+    representation : Representation
+    tags : tuple of str
+    seconds : float, length of the windows that it was trained on
+    window : str, of the Fourier transform, see `howlow.mel.power_spectrum`
+    digest : str, of the specification, code, clips and labels of its training
+    """
+
+    network: nn.Module
+    name: str
+    representation: Representation
+    tags: tuple[str, ...]
+    seconds: float
+    window: str
+    digest: str
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What tells this model from others, as plain data."""
+        return {
+            "network": self.name,
+            "representation": self.representation.name,
+            "seconds": self.seconds,
+            "digest": self.digest,
+        }
+
+
+class Tagged(NamedTuple):
+    """What was found in a file: the probability of each tag, (n_tags,) in float32, and its length."""
+
+    probabilities: np.ndarray
+    seconds: float
+    is_repeated: bool  # because it was shorter than a window
+
+
+def load(path: Path | str) -> Tagger:
+    """Load the `model.pt` of a training, to the CPU.
+
+    Raises
+    ------
+    ModelError
+        if there is no such file, it is no model, or one of another version
+    """
+    content = _read(Path(path))
+    missing = [key for key in _KEYS if content.get(key) is None]
+    if missing:
+        raise ModelError(f"{path}: has no {', '.join(missing)}: not a model of this version of howlow; train it again")
+    spec, tags = content["spec"], tuple(content["tags"])
+    try:
+        representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
+        network = models.build_cell(
+            spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
+        )
+        network.load_state_dict(content["weights"])
+    except (KeyError, TypeError, ValueError, RuntimeError, HowlowError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path}: its network is none of this version of howlow ({reason}); train it again") from None
+    network.eval()
+    return Tagger(network, spec["model"], representation, tags, spec["seconds"], content["window"], content["digest"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(f"{path}: missing file; training writes one named model.pt into the folder of each seed")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            is_whole = archive.testzip() is None  # PyTorch does not look at the checksums
+        content = torch.load(path, map_location="cpu", weights_only=True) if is_whole else None
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile):
+        content = None
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a model file, or a damaged one; training writes one named model.pt")
+    return content
+
+
+def tag(tagger: Tagger, path: Path | str) -> Tagged:
+    """Tag an audio file of any length: probabilities averaged over the windows of `starts`.
+
+    A file that is shorter than a window is repeated until it fills one. Windows without any sound are left out,
+    as they were in training.
+
+    Raises
+    ------
+    audio.AudioError
+        see `howlow.audio.load_all`
+    """
+    rate = tagger.representation.sample_rate
+    signal = audio.load_all(path, rate)
+    length = n_samples(rate, tagger.seconds)
+    filled = signal if len(signal) >= length else np.resize(signal, length)
+    all_starts = starts(len(filled), length, rate)
+    sounding = [start for start in all_starts if filled[start : start + length].any()] or all_starts
+    windows = [filled[start : start + length] for start in sounding]
+    return Tagged(probabilities(tagger, windows).mean(axis=0), len(signal) / rate, len(signal) < length)
+
+
+def starts(n_samples: int, length: int, sample_rate: int) -> list[int]:
+    """Where windows of `length` samples start: as many as cover a signal, evenly, from its first to its last sample.
+
+    A signal that is less than a second longer has one, its centre: that is all that a clip of the training has, and
+    a second one would be almost the same.
+    """
+    spare = n_samples - length
+    if spare < _SPARE_S * sample_rate:
+        return [spare // 2]
+    n_windows = -(-n_samples // length)
+    return [round(i * spare / (n_windows - 1)) for i in range(n_windows)]
+
+
+def probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
+    """Tag probabilities of windows of audio, each [shape=(n_samples,), dtype=float32].
+
+    Returns
+    -------
+    np.ndarray [shape=(n_windows, n_tags), dtype=float32]
+    """
+    parts = [windows[first : first + _BATCH_WINDOWS] for first in range(0, len(windows), _BATCH_WINDOWS)]
+    return np.concatenate([_probabilities(tagger, part) for part in parts])
+
+
+def _probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
+    batch = np.stack([spectrogram(window, tagger.representation, tagger.window) for window in windows])
+    device = next(tagger.network.parameters()).device
+    with torch.inference_mode():
+        logits: Tensor = tagger.network(torch.from_numpy(batch).unsqueeze(1).to(device))
+        return torch.sigmoid(logits).cpu().numpy()
+
+
+def spectrogram(signal: np.ndarray, representation: Representation, window: str) -> np.ndarray:
+    """The spectrogram of a signal as training reads it from a store, without the store's rounding.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels, n_frames), dtype=float32]
+    """
+    power = mel.mel_power(signal, representation.sample_rate, representation.n_mels, window, representation.hop_factor)
+    return mel.from_db(mel.compress(power, "db"), representation.log_type)
+
+
+def export_onnx(tagger: Tagger, path: Path | str) -> None:
+    """Write a network, on the CPU, as ONNX: `spectrogram` (batch, n_mels, n_frames) to `probabilities` (batch, n_tags).
+
+    The batch may have any size; n_frames is that of one window. All that the input and output mean is in the file's
+    metadata, see `metadata`.
+
+    Raises
+    ------
+    ModelError
+        if the package that PyTorch exports with is not installed
+    """
+    try:
+        import onnxscript  # noqa: F401 - seconds, and few need it
+    except ImportError:
+        raise ModelError(f"{path}: export to ONNX needs another package; pip install onnxscript") from None
+    n_mels = tagger.representation.n_mels
+    n_frames = tagger.representation.n_frames(tagger.seconds)
+    with_probabilities = nn.Sequential(nn.Unflatten(1, (1, n_mels)), tagger.network, nn.Sigmoid()).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, of its exporter's insides
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # else it lists packages that are not needed
+        program = torch.onnx.export(
+            with_probabilities,
+            (torch.zeros(2, n_mels, n_frames),),  # two, because PyTorch takes one for a fixed size
+            input_names=["spectrogram"],
+            output_names=["probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=_OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    for node in program.model.graph:
+        node.metadata_props.clear()  # where in which file on this machine it comes from
+    program.model.metadata_props.update(metadata(tagger))
+    with files.whole(path) as beside:
+        program.save(beside)
+
+
+def metadata(tagger: Tagger) -> dict[str, str]:
+    """What a reader of an ONNX file has to know to feed it and to name its output: text by name."""
+    representation = asdict(tagger.representation)
+    values = tagger.description | {
+        "sample_rate_hz": representation.pop("sample_rate"),
+        **representation,
+        "window": tagger.window,
+    }
+    return {name: str(value) for name, value in values.items()} | {"tags": json.dumps(tagger.tags, ensure_ascii=False)}

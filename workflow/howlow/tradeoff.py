@@ -1,0 +1,126 @@
+"""The trade-off: what accuracy costs in computation, storage and time, and which representation to take."""
+
+import numpy as np
+import pandas as pd
+
+from howlow.comparison import ALPHA, equivalence_p
+from howlow import words
+from howlow.words import MODELS
+
+COSTS = {
+    "gmac": "GMAC",
+    "bytes_per_clip": "stored bytes",
+    "extraction_ms": "extraction time",
+    "inference_ms_batch_64": "inference time",
+    "train_seconds_per_epoch": "training time",
+}
+"""What a representation costs. The first two are computed, the others were measured on one machine."""
+
+BUDGETS_PERCENT = (50, 25, 10)
+
+_CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+
+
+def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
+    """Accuracy and all costs of every representation of one model on one dataset.
+
+    Parameters
+    ----------
+    summary : rows of `summary.csv`
+    times : rows of `times.csv`
+    runs : rows of `runs.csv`
+    margin_points : float, in points of ROC AUC: what counts as no difference
+
+    Returns
+    -------
+    pd.DataFrame, a row a representation: metrics in percent, `COSTS`, `p_equivalence` (two one-sided t-tests against
+    the best representation's ROC AUC), `is_equivalent` (P < 0.05, or itself the best), and for each cost
+    `is_pareto_{cost}`: no other representation has a ROC AUC as high for less of it
+    """
+    table = summary[["dataset", "model", *_CELL, "n_seeds"]].copy()
+    for metric in ("roc_auc", "pr_auc"):
+        table[f"{metric}_percent"] = 100 * summary[f"{metric}_mean"]
+        table[f"{metric}_std"] = 100 * summary[f"{metric}_std"]
+    table = table.join(summary[["gmac", "parameters", "bytes_per_clip"]])
+    table = table.merge(times, on=_CELL, how="left", validate="one_to_one")
+    of_cell = {cell: 100 * part["roc_auc"].to_numpy() for cell, part in runs.groupby(_CELL)}
+    cells = list(table[_CELL].itertuples(index=False, name=None))
+    best = int(table["roc_auc_percent"].argmax())
+    table["p_equivalence"] = [equivalence_p(of_cell[cell], of_cell[cells[best]], margin_points) for cell in cells]
+    table["is_equivalent"] = (table["p_equivalence"] < ALPHA) | (table.index == best)
+    for cost in COSTS:
+        table[f"is_pareto_{cost}"] = pareto(table[cost].to_numpy(), table["roc_auc_percent"].to_numpy())
+    return table
+
+
+def pareto(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Which points no other point beats: none has as high a value for less, or a higher one for as little."""
+    order = np.lexsort((-values, costs))
+    before = np.maximum.accumulate(np.r_[-np.inf, values[order][:-1]])
+    is_best = np.empty(len(costs), bool)
+    is_best[order] = values[order] > before
+    return is_best
+
+
+def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, list[str]]:
+    """Which representation to take: a sentence for every cost, and one for every budget.
+
+    Parameters
+    ----------
+    table : what `tradeoff` gave
+
+    Returns
+    -------
+    heading : str
+    sentences : list of str
+    """
+    best = table.loc[table["roc_auc_percent"].idxmax()]
+    sentences = [f"The best ROC AUC, {best['roc_auc_percent']:.2f} %, is that of {_words(best)}."]
+    equivalent = f"equivalent to the best within {margin_points:g} points"
+    sentences += _by_cost(
+        table[table["is_equivalent"]],
+        best,
+        f"the cheapest representation whose ROC AUC is {equivalent} (two one-sided t-tests)",
+    )
+    close = table[table["roc_auc_percent"] >= best["roc_auc_percent"] - margin_points]
+    if set(close.index) - set(table.index[table["is_equivalent"]]):
+        within = f"the cheapest one whose mean is within {margin_points:g} points of the best's"
+        sentences.append(f"{best['n_seeds']} seeds leave the following uncertain: they are by the means alone.")
+        sentences += _by_cost(close, best, within)
+    for cost in ("gmac", "bytes_per_clip"):
+        for share in BUDGETS_PERCENT:
+            affordable = table[table[cost] <= share / 100 * best[cost]]
+            if not affordable.empty:
+                chosen = affordable.loc[affordable["roc_auc_percent"].idxmax()]
+                loss = best["roc_auc_percent"] - chosen["roc_auc_percent"]
+                sentences.append(
+                    f"With {share} % of the best one's {COSTS[cost]}: {_words(chosen)}, {loss:.2f} points below the best."
+                )
+    return f"{MODELS[best['model']]} on {best['dataset']}", sentences
+
+
+def _by_cost(table: pd.DataFrame, best: pd.Series, what: str) -> list[str]:
+    """A sentence for each choice, with all costs by which it is the one."""
+    chosen = {cost: _cheapest(table, cost) for cost in COSTS}
+    sentences = []
+    for index in dict.fromkeys(row.name for row in chosen.values()):
+        costs = [COSTS[cost] for cost, row in chosen.items() if row.name == index]
+        by = "any cost" if len(costs) == len(COSTS) else " and ".join(filter(None, [", ".join(costs[:-1]), costs[-1]]))
+        row = table.loc[index]
+        sentences.append(f"By {by}, {what} is {_words(row)}:{_shares(row, best)}.")
+    return sentences
+
+
+def _cheapest(table: pd.DataFrame, cost: str) -> pd.Series:
+    return table.sort_values([cost, "roc_auc_percent"], ascending=[True, False]).iloc[0]
+
+
+def _words(row: pd.Series) -> str:
+    return words.representation(*row[_CELL])
+
+
+def _shares(row: pd.Series, best: pd.Series) -> str:
+    """Its costs in percent of the best one's."""
+    if row.name == best.name:
+        return " the best itself"
+    return ",".join(f" {100 * row[cost] / best[cost]:.0f} % of the {name}" for cost, name in COSTS.items())

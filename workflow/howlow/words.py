@@ -1,0 +1,10 @@
+"""How things are called where people read of them."""
+
+LOG_NAMES = {"log": "log", "db": "dB"}
+MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}
+METRICS = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
+
+
+def representation(sample_rate: int, n_mels: int, hop_factor: int, log_type: str) -> str:
+    """A representation in words, such as `48 bands, x2, 12 kHz, dB`."""
+    return f"{n_mels} bands, x{hop_factor}, {sample_rate / 1000:g} kHz, {LOG_NAMES[log_type]}"

@@ -1,0 +1,30 @@
+"""Training curves of all cells and seeds of one experiment."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pandas as pd
+
+from howlow import plots, program
+from howlow.plots.curves import curves
+from howlow.representation import Representation
+
+
+def main(args: Namespace) -> None:
+    spec = args.spec
+    parts = [
+        pd.read_csv(args.folder / name / f"seed{seed}" / "history.csv").assign(
+            cell=name, seed=seed, n_mels=Representation.parse(name).n_mels
+        )
+        for name in spec["cells"]
+        for seed in spec["seeds"]
+    ]
+    plots.save(curves(pd.concat(parts, ignore_index=True), spec["dataset"], spec["model"]), *args.figures)
+    print(f"{len(parts)} trainings")
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--folder", type=Path, required=True, help="folder with the cells of one model and dataset")
+    options.add_argument("--figures", type=Path, nargs="+", required=True, help="files to write: .pdf, .png, .svg")
+    program.run(main, options)

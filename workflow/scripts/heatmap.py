@@ -1,0 +1,40 @@
+"""Which tags suffer when resolution goes: ROC AUC by tag and representation, as a table and as a heat map."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pandas as pd
+
+from howlow import files, plots, program
+from howlow.metrics import MACRO
+from howlow.plots import tags
+from howlow.representation import Representation
+
+
+def main(args: Namespace) -> None:
+    spec = args.spec
+    table = pd.concat([_of_cell(args.folder, name) for name in spec["cells"]], ignore_index=True)
+    files.write_frame(args.table, table)
+    plots.save(tags.heatmap(table, spec["dataset"], spec["model"]), *args.figures)
+    lost = tags.losses(table).mean(axis=1)
+    print("on average lose most: " + ", ".join(f"{tag} ({points:.1f} points)" for tag, points in lost.head(5).items()))
+
+
+def _of_cell(folder: Path, name: str) -> pd.DataFrame:
+    """The figures of every tag that is defined on the test clips, the mean over the seeds."""
+    cell = Representation.parse(name)
+    metrics = pd.read_csv(folder / name / "metrics.csv")
+    chosen = metrics[(metrics["split"] == "test") & (metrics["tag"] != MACRO)]
+    means = chosen.groupby("tag", sort=False)[["roc_auc", "pr_auc", "n_positive"]].mean().dropna().reset_index()
+    means.insert(0, "sample_rate_hz", cell.sample_rate)
+    for position, key in enumerate(("n_mels", "hop_factor", "log_type"), start=1):
+        means.insert(position, key, getattr(cell, key))
+    return means
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--folder", type=Path, required=True, help="folder with the cells of one model and dataset")
+    options.add_argument("--table", type=Path, required=True, help="CSV file to write")
+    options.add_argument("--figures", type=Path, nargs="+", required=True, help="files to write: .pdf, .png, .svg")
+    program.run(main, options)

@@ -1,0 +1,37 @@
+"""Tables to read: as in the paper, and beside its figures where the dataset is one of the paper's.
+
+Written as the files' endings say: .csv, .md (Markdown), .tex (LaTeX with booktabs), .html.
+"""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pandas as pd
+
+from howlow import files, program, published, tables
+from howlow.tracks import read_size
+
+
+def main(args: Namespace) -> None:
+    sizes = {dataset: read_size(args.results / dataset / "tracks.parquet") for dataset in args.spec["datasets"]}
+    kinds = {name: published.kind_of(settings, *sizes[name]) for name, settings in args.spec["datasets"].items()}
+    summary = pd.concat([pd.read_csv(part) for part in args.summaries], ignore_index=True)
+    table = published.beside(tables.percent(summary), kinds)
+    title = args.spec["title"]
+    writers = {
+        ".csv": lambda path: files.write_frame(path, table),
+        ".md": lambda path: files.write_text(path, f"# {title}\n\n{tables.to_markdown(table)}"),
+        ".tex": lambda path: files.write_text(path, tables.to_latex(table, path.stem)),
+        ".html": lambda path: files.write_text(path, tables.page(title, tables.to_html(table))),
+    }
+    for path in args.tables:
+        writers[path.suffix](path)
+    print(f"{len(table)} cells; beside the published figures: {', '.join(filter(None, kinds.values())) or 'none'}")
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="folder with all results, for tracks.parquet")
+    options.add_argument("--summaries", type=Path, nargs="+", required=True, help="summary.csv of each experiment")
+    options.add_argument("--tables", type=Path, nargs="+", required=True, help="files to write")
+    program.run(main, options)

@@ -1,0 +1,141 @@
+"""Tag music with a trained model: the most probable tags of each file, whatever its length."""
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from howlow import audio, files, program, tagging, training
+from howlow.errors import HowlowError
+from howlow.tagging import Tagger
+
+# What is taken from a folder. A file that is named is tried, whatever its name.
+SUFFIXES = {".aac", ".aif", ".aiff", ".ape", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma", ".wv"}
+_BAR_WIDTH = 20
+
+Result = tuple[str, dict[str, float]]  # a file's name, and the probabilities of its most probable tags
+
+
+def main(args: Namespace) -> None:
+    tagger = tagging.load(args.model)
+    device = training.prepare(torch.get_num_threads(), args.device)
+    training.lay_out(tagger.network, device)
+    torch.backends.cudnn.allow_tf32 = False  # a GPU computes as exactly as a CPU
+    paths = _expanded(args.files)
+    bad: list[Path] = []
+    results = _results(tagger, program.progress(paths, "tag"), args.top, bad)
+    with _opened(args.output) as stream:
+        for text in FORMATS[args.format](results, tagger.description):
+            tqdm.write(text, stream, end="")  # which keeps clear of the bar
+    if bad:
+        raise HowlowError(f"{len(bad)} of {len(paths)} files could not be tagged")
+
+
+def _expanded(paths: list[Path]) -> list[Path]:
+    """The files, and those in the folders, among some paths."""
+    expanded: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            expanded.append(path)
+            continue
+        found = sorted(p for p in path.rglob("[!.]*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not found:
+            raise HowlowError(f"{path}: there is no audio file in this folder")
+        expanded += found
+    return expanded
+
+
+def _results(tagger: Tagger, paths: Iterable[Path], top: int, bad: list[Path]) -> Iterator[Result]:
+    """Tag file after file; those that can't be are reported and added to `bad`."""
+    for path in paths:
+        try:
+            tagged = tagging.tag(tagger, path)
+        except audio.AudioError as error:
+            _report(str(error))
+            bad.append(path)
+            continue
+        if tagged.is_repeated:
+            _report(f"{path}: {tagged.seconds:.2f} s, repeated to the {tagger.seconds:g} s that the model needs")
+        order = np.argsort(-tagged.probabilities, kind="stable")[:top]
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")  # a file's name may be no text
+        # Six digits: what is beyond depends on the processor.
+        yield name, {tagger.tags[i]: float(f"{tagged.probabilities[i]:.6g}") for i in order}
+
+
+def _report(message: str) -> None:
+    tqdm.write(f"howlow tag: {message}", sys.stderr)
+
+
+def _text(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
+    for name, tags in results:
+        width = max(map(len, tags))
+        lines = [f"  {tag:<{width}}  {p:.3f}  {'#' * round(_BAR_WIDTH * p)}".rstrip() for tag, p in tags.items()]
+        yield "\n".join([name, *lines]) + "\n"
+
+
+def _csv(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
+    yield _csv_rows([("path", "tag", "probability")])
+    for name, tags in results:
+        yield _csv_rows([(name, tag, probability) for tag, probability in tags.items()])
+
+
+def _csv_rows(rows: Iterable[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _json(results: Iterable[Result], model: dict[str, Any]) -> Iterator[str]:
+    opening = "[\n"
+    for name, tags in results:
+        yield opening + json.dumps({"path": name, "model": model, "tags": tags}, ensure_ascii=False)
+        opening = ",\n"
+    yield "[]\n" if opening == "[\n" else "\n]\n"
+
+
+FORMATS: dict[str, Callable[[Iterable[Result], dict[str, Any]], Iterator[str]]] = {
+    "text": _text,
+    "csv": _csv,
+    "json": _json,
+}
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears whole or not at all."""
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        with files.whole(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+    except OSError as error:
+        raise HowlowError(f"{path}: can't be written: {error.strerror}") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"is a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--model", type=Path, required=True, help="model.pt of a training")
+    options.add_argument("--top", type=_positive, metavar="N", default=10, help="number of tags to print (default: 10)")
+    options.add_argument("--format", choices=list(FORMATS), default="text", help="default: text")
+    options.add_argument("--output", type=Path, metavar="FILE", help="file to write instead of standard output")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto")
+    options.add_argument("files", type=Path, nargs="+", help="audio files, and folders of them")
+    program.run(main, options)

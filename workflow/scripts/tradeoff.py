@@ -1,0 +1,51 @@
+"""The trade-off between accuracy and cost: a table, a figure of one experiment, and what to take."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pandas as pd
+
+from howlow import files, plots, program, tables
+from howlow import tradeoff as tradeoff_module
+from howlow.plots import tradeoff as tradeoff_plot
+from howlow.representation import Representation
+
+
+def main(args: Namespace) -> None:
+    margin_points = args.spec["margin_points"]
+    parts, sections = [], []
+    for experiment in args.spec["experiments"]:
+        folder = args.results / experiment["dataset"] / experiment["model"]
+        summary, runs = pd.read_csv(folder / "summary.csv"), pd.read_csv(folder / "runs.csv")
+        part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margin_points)
+        parts.append(part)
+        sections.append(tradeoff_module.recommendations(part, margin_points))
+    files.write_frame(args.table, pd.concat(parts, ignore_index=True))
+    title = "Which representation to take"
+    text = tables.sections_to_markdown(title, sections)
+    files.write_text(args.text, text)
+    files.write_text(args.page, tables.page(title, tables.sections_to_html(sections)))
+    shown = args.spec["experiments"].index(args.spec["shown"])
+    plots.save(tradeoff_plot.tradeoff(parts[shown]), *args.figures)
+    print(text)
+
+
+def _times(path: Path) -> pd.DataFrame:
+    """times.csv with the representation in columns of its own."""
+    table = pd.read_csv(path)
+    cells = [Representation.parse(name) for name in table["cell"]]
+    keys = pd.DataFrame(
+        [(c.sample_rate, c.n_mels, c.hop_factor, c.log_type) for c in cells],
+        columns=["sample_rate_hz", "n_mels", "hop_factor", "log_type"],
+    )
+    return pd.concat([keys, table.drop(columns="cell")], axis=1)
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="folder with all results")
+    options.add_argument("--table", type=Path, required=True, help="CSV file to write")
+    options.add_argument("--text", type=Path, required=True, help="Markdown file to write: the recommendations")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the same")
+    options.add_argument("--figures", type=Path, nargs="+", required=True, help="files to write: .pdf, .png, .svg")
+    program.run(main, options)
