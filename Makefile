@@ -1,4 +1,5 @@
 # make figure1   from nothing to results/figure1.pdf
+# make all       and to all other results: tables, statistics, trade-off, sound, report
 # make test      all checks and tests
 # Both set up .venv from the locked requirements first; they need Python 3.11 and nothing else.
 PYTHON ?= python3.11
@@ -9,11 +10,15 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: figure1 test check docs lock clean
+.PHONY: figure1 all test check docs lock clean
 .DELETE_ON_ERROR:
 
 figure1: $(VENV)/runtime
+	$(BIN)/snakemake results/figure1.pdf --quiet rules --cores $(CORES) --configfile $(CONFIG)
+
+all: $(VENV)/runtime
 	$(BIN)/snakemake --quiet rules --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake --quiet rules --configfile $(CONFIG) --report results/report.zip
 
 test: check
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile

@@ -44,7 +44,7 @@ def edit(path, old, new):
         ("howlow/training.py", '"""Training of', '"""On the training of'),
         ("howlow/representation.py", '"""Length of a clip', '"""The length of a clip'),
         ("howlow/mel.py", "\n\n\n", "\n\n\n\n\n"),
-        ("howlow/plots.py", "figsize", "figsiez"),
+        ("howlow/plots/figure1.py", "figsize", "figsiez"),
         ("howlow/models.py", "128, 384", "128, 385"),
     ],
 )

@@ -4,6 +4,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -14,20 +17,24 @@ from conftest import ROOT, planned_jobs, snakemake
 TINY = ROOT / "tests" / "tiny.yaml"
 PLAN = ["--dry-run", "--quiet", "rules"]
 
+# Once a configuration; by experiment there are more.
+ONCE = ["collect", "figure1", "statistics", "tradeoff", "tags", "sonify", "about", "all"]
 DEMO_JOBS = {
-    "demo": 1,
-    "tracks": 1,
-    "decode": 2 * 2,
-    "spectrum": 2 * 2,
-    "mel": 2 * 7 * 2,
-    "store": 2 * 7,
-    "excluded": 1,
-    "train": 88 * 3,
-    "evaluate": 88,
-    "cost": 1,
-    "aggregate": 1,
-    "figure1": 1,
-    "all": 1,
+    "demo": 2,
+    "tracks": 2,
+    "decode": 2 * 2 + 2 * 2,
+    "spectrum": 2 * 2 + 2 * 2,
+    "mel": 2 * 7 * 2 + 2 * 2 * 2,
+    "store": 2 * 7 + 2 * 2,
+    "excluded": 2,
+    "train": (88 + 4 + 8 + 4) * 3,
+    "evaluate": 88 + 4 + 8 + 4,
+    "cost": 4,
+    "times": 4,
+    "aggregate": 4,
+    "curves": 4,
+    "paper_table": 3,
+    **dict.fromkeys(ONCE, 1),
 }
 PAPER_JOBS = {
     "tracks": 2,
@@ -39,10 +46,16 @@ PAPER_JOBS = {
     "train": (88 + 6 + 12 + 6) * 3,
     "evaluate": 88 + 6 + 12 + 6,
     "cost": 4,
-    "aggregate": 1,
-    "figure1": 1,
-    "all": 1,
+    "times": 4,
+    "aggregate": 4,
+    "curves": 4,
+    "paper_table": 3,
+    **dict.fromkeys(ONCE, 1),
 }
+
+
+# What every change of a result reaches.
+FOLLOWING = {"collect": 1, "paper_table": 3, "statistics": 1, "tradeoff": 1, "about": 1, "all": 1}
 
 
 @pytest.mark.parametrize(("name", "jobs"), [("config", DEMO_JOBS), ("paper", PAPER_JOBS)])
@@ -171,7 +184,8 @@ class TestFinished:
     def test_one_more_seed(self, run):
         _, go = run
         jobs = planned_jobs(go(*PLAN, change=lambda config: config.update(seeds=[1, 2, 3])))
-        expected = {"train": 5, "evaluate": 5, "aggregate": 1, "figure1": 1, "all": 1}
+        expected = {"train": 5, "evaluate": 5, "times": 2, "aggregate": 2, "curves": 2, "figure1": 1, "tags": 1}
+        expected |= FOLLOWING
         assert jobs == expected | {"total": sum(expected.values())}
 
     def test_learning_rate_of_one_model(self, run):
@@ -181,8 +195,34 @@ class TestFinished:
             config["experiments"][1]["training"]["learning_rate"] = 0.01
 
         jobs = planned_jobs(go(*PLAN, change=change))
-        expected = {"train": 2, "evaluate": 1, "aggregate": 1, "figure1": 1, "all": 1}
+        expected = {"train": 2, "evaluate": 1, "times": 1, "aggregate": 1, "curves": 1, **FOLLOWING}
         assert jobs == expected | {"total": sum(expected.values())}
+
+    def test_margin_of_equivalence_reruns_no_training(self, run):
+        _, go = run
+        jobs = planned_jobs(go(*PLAN, change=lambda config: config.update(statistics={"margin_points": 1})))
+        assert jobs == {"statistics": 1, "tradeoff": 1, "about": 1, "all": 1, "total": 4}
+
+    @pytest.mark.parametrize(
+        ("module", "rules"),
+        [
+            ("plots/tradeoff.py", ["tradeoff"]),
+            ("plots/tags.py", ["tags"]),
+            ("plots/figure1.py", ["figure1"]),
+            ("comparison.py", ["statistics", "tradeoff"]),
+        ],
+    )
+    def test_code_of_a_plot_reruns_that_plot(self, run, tmp_path, module, rules):
+        folder, _ = run
+        project = tmp_path / "project"
+        ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", "results", "logs", ".snakemake")
+        shutil.copytree(ROOT, project, symlinks=True, ignore=ignored)
+        with (project / "workflow" / "howlow" / module).open("a") as file:
+            file.write("\n_ANOTHER = 1\n")
+        arguments = ["--directory", folder, *PLAN, "--configfile", TINY]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile", *arguments]
+        jobs = planned_jobs(subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True))
+        assert jobs == dict.fromkeys([*rules, "all"], 1) | {"total": len(rules) + 1}
 
     def test_another_demo_is_decoded_again(self, run):
         _, go = run
@@ -269,3 +309,88 @@ class TestFinished:
         log = (finished / "logs/tiny/vgg/12k_mel8_x10_db/seed1.log").read_text()
         assert re.search(r"^epoch 1/1: training loss \d\.\d+, validation loss \d\.\d+$", log, re.MULTILINE)
         assert "%|" not in log  # no progress bars in files
+
+    def test_tables_figures_and_pages_are_there(self, finished):
+        results = finished / "results"
+        for name in ("figure1.pdf", "tradeoff.pdf", "tags.pdf", "tiny/vgg/curves.pdf", "tiny/musicnn/curves.pdf"):
+            assert b"/FontFile2" in (results / name).read_bytes(), name  # fonts embedded
+            assert (results / name).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+        assert len(pd.read_csv(results / "full.csv")) == 5
+        assert pd.read_csv(results / "table4.csv")["model"].tolist() == ["musicnn"]
+        assert not any("published" in column for column in pd.read_csv(results / "full.csv"))
+        assert r"\toprule" in (results / "table5.tex").read_text()
+        statistics = pd.read_csv(results / "statistics.csv")
+        assert len(statistics) == 2 * 2  # 16 against 8 bands, and one sample rate against the other; two metrics
+        assert statistics.loc[statistics["metric"] == "roc_auc", "bootstrap_low_points"].notna().all()
+        trade = pd.read_csv(results / "tradeoff.csv")
+        assert len(trade) == 5
+        assert trade["inference_ms_batch_64"].gt(0).all()
+        assert "is that of" in (results / "recommendation.md").read_text()
+        assert set(pd.read_csv(results / "sound.csv")["method"]) == {"noise"}
+        assert len([*(results / "sound").glob("*/*.flac")]) == 1 + 4
+
+    def test_configuration_that_was_written_is_the_same(self, run):
+        folder, go = run
+        written = yaml.safe_load((folder / "results/configuration.yaml").read_text())
+        assert "Nothing to be done" in go(*PLAN, change=lambda config: config.update(written)).stdout
+
+    def test_report_opens_without_a_network(self, run):
+        """In Chromium: every category and page opens, figures load, players know their length, no console error."""
+        chromium = shutil.which("chromium")
+        if chromium is None:
+            pytest.skip("Chromium is not installed: `apt-get install chromium`")
+        from playwright.sync_api import sync_playwright
+
+        folder, go = run
+        process = go("--report", "results/report.zip")
+        assert process.returncode == 0, process.stdout
+        with zipfile.ZipFile(folder / "results/report.zip") as archive:
+            archive.extractall(folder)
+        errors: list[str] = []
+        seen: dict[str, list[str]] = {}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            context = browser.new_context(offline=True)
+            context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+            context.on("weberror", lambda error: errors.append(str(error.error)))
+            page = context.new_page()
+            for category in REPORT:
+                page.goto((folder / "report/report.html").as_uri())
+                page.get_by_text(category, exact=True).first.click()
+                rows = page.locator("nav tr:has(a)")
+                rows.first.wait_for()
+                seen[category] = [row.inner_text().strip() for row in rows.all()]
+                for row in rows.all():
+                    if not row.inner_text().strip().endswith("(CSV)"):  # those are downloads
+                        row.locator("a").first.click()
+                        _check_content(page)
+            browser.close()
+        assert {category: len(rows) for category, rows in seen.items()} == REPORT
+        assert errors == []
+
+
+# Number of results by category of the report.
+REPORT = {
+    "Figures": 2,
+    "Tables": 4,
+    "Comparisons": 2,
+    "Trade-off": 3,
+    "Training": 2,
+    "Sound": 1,
+    "Clips": 1,
+    "Provenance": 1,
+}
+
+
+def _check_content(page):
+    """What the report shows is a picture that loaded, or a page with text and with players of some length."""
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("#app img, #app iframe")].some(shown =>
+            shown.tagName == "IFRAME" ? shown.src.includes("data/raw")
+                : shown.src.includes("data/raw") && shown.complete && shown.naturalWidth > 100)"""
+    )
+    frame = next((frame for frame in page.frames if "data/raw" in frame.url), None)
+    if frame is not None:
+        frame.wait_for_load_state("load")
+        assert len(frame.inner_text("body")) > 20
+        frame.wait_for_function("() => [...document.querySelectorAll('audio')].every(player => player.duration > 1)")

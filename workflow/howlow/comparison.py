@@ -54,7 +54,8 @@ def compare(runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
     if table.empty:
         return table
     for p in ("p", "p_equivalence"):
-        table.insert(table.columns.get_loc(p) + 1, f"{p}_holm", table.groupby(_FAMILY)[p].transform(_holm))
+        position = list(table.columns).index(p) + 1
+        table.insert(position, f"{p}_holm", table.groupby(_FAMILY)[p].transform(_holm))
     table["is_different"] = table["p_holm"] < ALPHA
     table["is_equivalent"] = table["p_equivalence_holm"] < ALPHA
     return table
@@ -130,12 +131,10 @@ def answers(table: pd.DataFrame, margin_points: float) -> list[tuple[str, list[s
     is_papers = [key in PAPERS_QUESTIONS for key in zip(asked["axis"], asked["from"], asked["to"], strict=True)]
     chosen = asked[is_papers] if any(is_papers) else asked
     sections = []
-    for (dataset, model), of_experiment in chosen.groupby(["dataset", "model"], sort=False):
-        n_seeds = of_experiment["n_seeds"].min()
-        sentences = [
-            _sentence(axis, before, after, family, margin_points)
-            for (axis, before, after), family in of_experiment.groupby(["axis", "from", "to"], sort=False)
-        ]
+    for _, of_experiment in chosen.groupby(["dataset", "model"], sort=False):
+        dataset, model, n_seeds = of_experiment[["dataset", "model", "n_seeds"]].iloc[0]
+        families = [family for _, family in of_experiment.groupby(["axis", "from", "to"], sort=False)]
+        sentences = [_sentence(family, margin_points) for family in families]
         seeds = f"{n_seeds} seeds" if n_seeds > 1 else "one seed, which leaves nothing to test between seeds"
         sections.append((f"{MODELS[model]} on {dataset}, {seeds}", sentences))
     return sections
@@ -215,7 +214,8 @@ def _roc_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.nda
     return (positive * below).sum(1) / (positive.sum(1) * negative.sum(1))
 
 
-def _sentence(axis: str, before: object, after: object, family: pd.DataFrame, margin_points: float) -> str:
+def _sentence(family: pd.DataFrame, margin_points: float) -> str:
+    axis, before, after = family[["axis", "from", "to"]].iloc[0]
     what = f"{before} against {after} bands" if axis == "n_mels" else f"hop x{before} against x{after}"
     clauses = [_clause(name, family[family["metric"] == metric]) for metric, name in METRICS.items()]
     roc_auc = family[family["metric"] == "roc_auc"]

@@ -29,22 +29,22 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     Hop and log type are left out where all rows have the same. A published figure that the measured one is more than
     two published standard deviations away from is marked with an asterisk.
     """
-    columns = {"bands": table["n_mels"].map(str)}
-    if table["hop_factor"].nunique() > 1:
-        columns["hop"] = "×" + table["hop_factor"].map(str)
-    columns["sample rate"] = table["sample_rate_hz"].map(lambda hz: f"{hz / 1000:g} kHz")
-    if table["log_type"].nunique() > 1:
-        columns["log"] = table["log_type"].map(LOG_NAMES)
+    columns = {"bands": [str(n) for n in table["n_mels"]]}
+    if not _is_constant(table["hop_factor"]):
+        columns["hop"] = [f"×{hop}" for hop in table["hop_factor"]]
+    columns["sample rate"] = [f"{hz / 1000:g} kHz" for hz in table["sample_rate_hz"]]
+    if not _is_constant(table["log_type"]):
+        columns["log"] = [LOG_NAMES[log_type] for log_type in table["log_type"]]
     for metric, name in METRICS.items():
         columns[name] = _with_deviation(table[f"{metric}_percent"], table[f"{metric}_std"])
         if f"{metric}_published_percent" in table:
-            published = _with_deviation(table[f"{metric}_published_percent"], table[f"{metric}_published_std"])
-            is_outside = table[f"{metric}_is_outside"].map(lambda flag: "*" if flag is True else "")
-            columns[f"{name}, published"] = published
-            differences = table[f"{metric}_difference_points"]
-            columns[f"{name}, difference"] = differences.map(lambda d: "" if np.isnan(d) else f"{d:+.2f}") + is_outside
+            published, deviations = table[f"{metric}_published_percent"], table[f"{metric}_published_std"]
+            columns[f"{name}, published"] = _with_deviation(published, deviations)
+            marks = ["*" if flag is True else "" for flag in table[f"{metric}_is_outside"]]
+            differences = ["" if np.isnan(d) else f"{d:+.2f}" for d in table[f"{metric}_difference_points"]]
+            columns[f"{name}, difference"] = [d + mark for d, mark in zip(differences, marks, strict=True)]
     if "gmac" in table:
-        columns["GMAC"] = table["gmac"].map("{:.2f}".format)
+        columns["GMAC"] = [f"{gmac:.2f}" for gmac in table["gmac"]]
     return pd.DataFrame(columns)
 
 
@@ -52,26 +52,23 @@ def caption(table: pd.DataFrame) -> str:
     """What a table of one model on one dataset shows, in a sentence."""
     dataset, model, n_seeds = table[["dataset", "model", "n_seeds"]].iloc[0]
     constant = []
-    if table["hop_factor"].nunique() == 1:
+    if _is_constant(table["hop_factor"]):
         constant.append(f"hop ×{table['hop_factor'].iloc[0]}")
-    if table["log_type"].nunique() == 1:
+    if _is_constant(table["log_type"]):
         constant.append(f"{LOG_NAMES[table['log_type'].iloc[0]]} log-compression")
     of = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
     text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
-    if any(column.endswith("_is_outside") for column in table):
+    if "roc_auc_is_outside" in table:
         text += " An asterisk: more than two published standard deviations from the published mean."
     return text
 
 
 def groups(table: pd.DataFrame) -> list[pd.DataFrame]:
     """The parts of a table that are of one model on one dataset, each without columns that are all empty."""
+    of_the_paper = [column for column in map(str, table) if "_published_" in column]
+    of_the_paper += [column for column in map(str, table) if column.endswith(("_difference_points", "_is_outside"))]
     parts = [part for _, part in table.groupby(["dataset", "model"], sort=False)]
-    return [
-        part.drop(columns=[c for c in part if "_published_" in c or c.endswith(("_points", "_is_outside"))])
-        if "roc_auc_published_percent" in part and part["roc_auc_published_percent"].isna().all()
-        else part
-        for part in parts
-    ]
+    return [part.drop(columns=of_the_paper) if part[of_the_paper].isna().all(axis=None) else part for part in parts]
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -142,11 +139,16 @@ _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
+th, td { padding: .25rem .7rem; text-align: right; }
+th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
 .text td, .text th { text-align: left; }
 thead th { position: sticky; top: 0; background: Canvas; border-bottom-width: 2px; }
 tbody tr:hover { background: color-mix(in srgb, currentColor 7%, transparent); }
 """
+
+
+def _is_constant(column: pd.Series) -> bool:
+    return bool((column == column.iloc[0]).all())
 
 
 def _with_deviation(means: pd.Series, deviations: pd.Series) -> list[str]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from howlow.comparison import ALPHA, equivalence_p
 from howlow import words
+from howlow.comparison import ALPHA, equivalence_p
 from howlow.words import MODELS
 
 COSTS = {
@@ -74,7 +74,7 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
     heading : str
     sentences : list of str
     """
-    best = table.loc[table["roc_auc_percent"].idxmax()]
+    best = table.iloc[int(table["roc_auc_percent"].argmax())]
     sentences = [f"The best ROC AUC, {best['roc_auc_percent']:.2f} %, is that of {_words(best)}."]
     equivalent = f"equivalent to the best within {margin_points:g} points"
     sentences += _by_cost(
@@ -91,11 +91,9 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
         for share in BUDGETS_PERCENT:
             affordable = table[table[cost] <= share / 100 * best[cost]]
             if not affordable.empty:
-                chosen = affordable.loc[affordable["roc_auc_percent"].idxmax()]
-                loss = best["roc_auc_percent"] - chosen["roc_auc_percent"]
-                sentences.append(
-                    f"With {share} % of the best one's {COSTS[cost]}: {_words(chosen)}, {loss:.2f} points below the best."
-                )
+                chosen = affordable.iloc[int(affordable["roc_auc_percent"].argmax())]
+                loss = f"{best['roc_auc_percent'] - chosen['roc_auc_percent']:.2f} points below the best"
+                sentences.append(f"With {share} % of the best one's {COSTS[cost]}: {_words(chosen)}, {loss}.")
     return f"{MODELS[best['model']]} on {best['dataset']}", sentences
 
 
@@ -103,10 +101,9 @@ def _by_cost(table: pd.DataFrame, best: pd.Series, what: str) -> list[str]:
     """A sentence for each choice, with all costs by which it is the one."""
     chosen = {cost: _cheapest(table, cost) for cost in COSTS}
     sentences = []
-    for index in dict.fromkeys(row.name for row in chosen.values()):
-        costs = [COSTS[cost] for cost, row in chosen.items() if row.name == index]
+    for row in {row.name: row for row in chosen.values()}.values():
+        costs = [COSTS[cost] for cost, other in chosen.items() if other.name == row.name]
         by = "any cost" if len(costs) == len(COSTS) else " and ".join(filter(None, [", ".join(costs[:-1]), costs[-1]]))
-        row = table.loc[index]
         sentences.append(f"By {by}, {what} is {_words(row)}:{_shares(row, best)}.")
     return sentences
 

@@ -53,15 +53,15 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
             mesh = axis.imshow(lost[rate], cmap="rocket_r", vmin=0, vmax=top, aspect="auto", interpolation="nearest")
             _label_columns(axis, lost[rate])
             title(axis, f"{rate / 1000:g} kHz")
-        richest = 100 * metrics.groupby(_RICH_FIRST + ["tag"])["roc_auc"].mean().loc[lost.columns[0]]
+        richest = 100 * metrics.groupby([*_RICH_FIRST, "tag"])["roc_auc"].mean().loc[lost.columns[0]]
         axes[0][0].set_yticks(range(len(lost)), [f"{tag}  {richest[tag]:.0f}" for tag in lost.index])
         bar = figure.colorbar(mesh, ax=axes[0], location="bottom", shrink=0.5, aspect=40, extend="both", pad=0.01)
         bar.set_label("points of ROC AUC below the richest representation")
-        rate, n_mels, hop_factor = lost.columns[0]
+        rate, n_mels, hop_factor = lost.columns.to_frame().iloc[0]
         logs = " and ".join(LOG_NAMES[log] for log in sorted(metrics["log_type"].unique()))
         figure.suptitle(
-            f"{MODELS[model]} on {dataset}, {logs}: tags that lose most first; the figure beside a tag is its ROC AUC (%)"
-            f" with {n_mels} bands, ×{hop_factor}, {rate / 1000:g} kHz",
+            f"{MODELS[model]} on {dataset}, {logs}: tags that lose most first; the figure beside a tag is its ROC AUC"
+            f" (%) with {n_mels} bands, ×{hop_factor}, {rate / 1000:g} kHz",
             x=0.01,
             ha="left",
             fontsize=7.5,

@@ -87,14 +87,14 @@ def _draw(
         np.r_[values[front].to_numpy()[order], values[front].max()],
     )
     axis.step(*steps, where="post", color="0.45", linewidth=0.9, zorder=1)
-    for row, cost, value in zip(table.itertuples(), costs, values, strict=True):
-        colour = colours[row.n_mels]
+    for row, cost, value in zip(table.to_dict("records"), costs, values, strict=True):
+        colour = colours[row["n_mels"]]
         axis.plot(
             cost,
             value,
-            markers[row.hop_factor],
+            markers[row["hop_factor"]],
             color=colour,
-            markerfacecolor=colour if row.sample_rate_hz == top_rate else "white",
+            markerfacecolor=colour if row["sample_rate_hz"] == top_rate else "white",
             markeredgewidth=0.8,
             markersize=3.6,
             zorder=2,

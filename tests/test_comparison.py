@@ -1,0 +1,179 @@
+"""Statistics and trade-off: known answers, and what SciPy, statsmodels and scikit-learn say of the same figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.weightstats import ttost_ind
+
+from howlow import comparison, tradeoff
+
+CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+
+
+def make_runs(figures):
+    """Rows of runs.csv: ROC AUC in percent by (n_mels, hop_factor), a value a seed."""
+    rows = [
+        ("d", "vgg", 12_000, n_mels, hop_factor, "db", seed, value / 100, value / 200)
+        for (n_mels, hop_factor), values in figures.items()
+        for seed, value in enumerate(values, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "model", *CELL, "seed", "roc_auc", "pr_auc"])
+
+
+FIGURES = {(96, 1): [89.0, 89.2, 89.1], (48, 1): [89.1, 89.0, 89.2], (96, 2): [86.0, 86.1, 86.2], (8, 1): [80, 80, 80]}
+
+
+@pytest.fixture
+def table():
+    return comparison.compare(make_runs(FIGURES), 0.5).set_index(["metric", "first", "second"])
+
+
+def test_pairs_differ_in_one_axis_and_neighbouring_values(table):
+    pairs = [pair[1:] for pair in table.index if pair[0] == "roc_auc"]
+    assert pairs == [
+        ("12k_mel96_x1_db", "12k_mel48_x1_db"),
+        ("12k_mel48_x1_db", "12k_mel8_x1_db"),
+        ("12k_mel96_x1_db", "12k_mel96_x2_db"),
+    ]
+
+
+def test_figures_are_those_of_scipy_and_statsmodels(table):
+    row = table.loc[("roc_auc", "12k_mel96_x1_db", "12k_mel96_x2_db")]
+    first, second = np.array(FIGURES[96, 1]), np.array(FIGURES[96, 2])
+    test = stats.ttest_ind(second, first)
+    assert row["difference_points"] == pytest.approx(-3)
+    assert (row["t"], row["p"]) == pytest.approx((test.statistic, test.pvalue))
+    assert (row["low_points"], row["high_points"]) == pytest.approx(tuple(test.confidence_interval()))
+    assert row["p_equivalence"] == pytest.approx(ttost_ind(first, second, -0.5, 0.5)[0])
+    # Hedges's g: d of pooled deviation 0.1 times its correction for 4 degrees of freedom.
+    assert row["hedges_g"] == pytest.approx(-30 * (1 - 3 / 15))
+    assert row["hedges_g_low"] < row["hedges_g"] < row["hedges_g_high"] < 0
+    assert row["is_different"]
+    assert not row["is_equivalent"]
+
+
+def test_equivalent_cells_are_told_from_different_ones(table):
+    row = table.loc[("roc_auc", "12k_mel96_x1_db", "12k_mel48_x1_db")]
+    assert row["is_equivalent"]
+    assert not row["is_different"]
+    assert not comparison.compare(make_runs(FIGURES), 0.01)["is_equivalent"].any()
+
+
+def test_holm_corrects_within_one_question():
+    """Two pairs ask of 96 against 48 bands: the smaller P is doubled, the larger is not."""
+    figures = FIGURES | {(48, 2): [86.2, 86.6, 86.3]}
+    table = comparison.compare(make_runs(figures), 0.5).query("metric == 'roc_auc' and axis == 'n_mels' and to == 48")
+    low, high = sorted(table["p"])
+    assert sorted(table["p_holm"]) == pytest.approx([min(1, 2 * low), max(high, min(1, 2 * low))])
+
+
+def test_without_deviation_or_with_one_seed_nothing_is_tested():
+    table = comparison.compare(make_runs({(96, 1): [90], (48, 1): [89]}), 0.5)
+    assert table[["p", "p_holm", "p_equivalence", "hedges_g"]].isna().all(axis=None)
+    assert not table[["is_different", "is_equivalent"]].any(axis=None)
+    ((heading, sentences),) = comparison.answers(table, 0.5)
+    assert heading == "VGG-CNN on d, one seed, which leaves nothing to test between seeds"
+    assert sentences == [
+        "96 against 48 bands, one pair: ROC AUC changes by -1.00 points on average (-1.00 to -1.00); PR AUC changes by"
+        " -0.50 points on average (-0.50 to -0.50)."
+    ]
+    constant = comparison.compare(make_runs({(96, 1): [90, 90], (48, 1): [90, 90]}), 0.5)
+    assert constant["p_equivalence"].isna().all()
+
+
+def test_answers_are_of_the_papers_questions():
+    ((heading, sentences),) = comparison.answers(comparison.compare(make_runs(FIGURES), 0.5), 0.5)
+    assert heading == "VGG-CNN on d, 3 seeds"
+    assert sentences[0].startswith("96 against 48 bands, one pair: ROC AUC changes by +0.00 points")
+    assert sentences[0].endswith("equivalent within 0.5 points (two one-sided t-tests, Holm-corrected P < 0.05).")
+    assert sentences[1].startswith("Hop x1 against x2, one pair: ROC AUC changes by -3.00 points")
+    assert "1 of 1 pairs differ significantly" in sentences[1]
+    others = comparison.compare(make_runs({(32, 1): [80, 81], (16, 1): [79, 80]}), 0.5)
+    ((_, sentences),) = comparison.answers(others, 0.5)
+    assert sentences[0].startswith("32 against 16 bands")
+
+
+def test_one_cell_leaves_nothing_to_compare():
+    table = comparison.compare(make_runs({(96, 1): [90, 91]}), 0.5)
+    assert table.empty
+    assert comparison.answers(table, 0.5)[0][0] == "Nothing to compare"
+
+
+@pytest.mark.parametrize("n_distinct", [3, 1000])
+def test_bootstrap_is_scikit_learns_roc_auc_of_resampled_clips(n_distinct):
+    """Also where scores tie."""
+    rng = np.random.default_rng(1)
+    labels = rng.random((60, 4)) < 0.3
+    scores = np.round(labels + rng.normal(size=labels.shape), 0 if n_distinct == 3 else 6)
+    areas = comparison.bootstrap(labels, scores, 40)
+    assert areas.shape == (40,)
+    counts = rng.integers(0, 4, (5, 60)).astype(np.float32)
+    for column in range(4):
+        ours = comparison._roc_auc(labels[:, column], scores[:, column], counts)
+        theirs = [roc_auc_score(labels[:, column], scores[:, column], sample_weight=row) for row in counts]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert abs(areas.mean() - roc_auc_score(labels, scores, average="macro")) < 0.02
+    np.testing.assert_array_equal(areas, comparison.bootstrap(labels, scores, 40))
+
+
+def test_bootstrap_is_paired_by_clip():
+    """Two runs with the same scores do not differ, whatever the clips."""
+    rng = np.random.default_rng(2)
+    labels, scores = rng.random((50, 3)) < 0.4, rng.random((50, 3))
+    table = comparison.compare(make_runs(FIGURES), 0.5)
+    cells = {("d", "vgg", name) for name in [*table["first"], *table["second"]]}
+    same = comparison.add_bootstrap(table, {cell: comparison.bootstrap(labels, scores, 20) for cell in cells})
+    roc_auc = same[same["metric"] == "roc_auc"]
+    assert (roc_auc[["bootstrap_low_points", "bootstrap_high_points"]] == 0).all(axis=None)
+    assert same.loc[same["metric"] == "pr_auc", "bootstrap_low_points"].isna().all()
+
+
+def test_a_tag_without_positives_in_a_resample_is_left_out():
+    labels = np.zeros((20, 2), bool)
+    labels[:10, 0] = True
+    labels[0, 1] = True
+    scores = labels + 0.0
+    assert (comparison.bootstrap(labels, scores, 50) == 1).all()
+
+
+def test_pareto_front():
+    costs, values = np.array([1, 2, 3, 2, 4, 1]), np.array([5, 7, 6, 8, 8, 4])
+    assert tradeoff.pareto(costs, values).tolist() == [True, False, False, True, False, False]
+
+
+@pytest.fixture
+def trade():
+    runs = make_runs(FIGURES)
+    groups = runs.groupby(["dataset", "model", *CELL], sort=False)
+    names = {"roc_auc_mean": ("roc_auc", "mean"), "roc_auc_std": ("roc_auc", "std"), "n_seeds": ("seed", "size")}
+    summary = groups.agg(**names, pr_auc_mean=("pr_auc", "mean"), pr_auc_std=("pr_auc", "std")).reset_index()
+    summary["gmac"], summary["bytes_per_clip"] = [10.0, 5.0, 4.9, 1.0], [1000, 500, 500, 80]
+    summary["parameters"] = 7
+    times = summary[CELL].assign(
+        extraction_ms=[4.0, 3.0, 2.0, 1.0],
+        inference_ms_batch_1=1.0,
+        inference_ms_batch_64=[9.0, 5.0, 5.0, 1.0],
+        train_seconds_per_epoch=[2.0, 1.0, 1.0, 0.1],
+    )
+    return tradeoff.tradeoff(summary, times, runs, 0.5)
+
+
+def test_tradeoff_knows_the_front_and_what_is_equivalent(trade):
+    assert trade["is_equivalent"].tolist() == [True, True, False, False]
+    assert trade["is_pareto_gmac"].tolist() == [False, True, True, True]
+    assert trade["roc_auc_percent"].tolist() == pytest.approx([89.1, 89.1, 86.1, 80])
+
+
+def test_recommendation_is_the_cheapest_equivalent_representation(trade):
+    heading, sentences = tradeoff.recommendations(trade, 0.5)
+    assert heading == "VGG-CNN on d"
+    assert sentences[0] == "The best ROC AUC, 89.10 %, is that of 96 bands, x1, 12 kHz, dB."
+    assert sentences[1] == (
+        "By any cost, the cheapest representation whose ROC AUC is equivalent to the best within 0.5 points (two one-sided"
+        " t-tests) is 48 bands, x1, 12 kHz, dB: 50 % of the GMAC, 50 % of the stored bytes, 75 % of the extraction time,"
+        " 56 % of the inference time, 50 % of the training time."
+    )
+    assert "With 50 % of the best one's GMAC: 48 bands, x1, 12 kHz, dB, 0.00 points below the best." in sentences
+    assert "With 10 % of the best one's GMAC: 8 bands, x1, 12 kHz, dB, 9.10 points below the best." in sentences
