@@ -171,9 +171,9 @@ def test_recommendation_is_the_cheapest_equivalent_representation(trade):
     assert heading == "VGG-CNN on d"
     assert sentences[0] == "The best ROC AUC, 89.10 %, is that of 96 bands, x1, 12 kHz, dB."
     assert sentences[1] == (
-        "By any cost, the cheapest representation whose ROC AUC is equivalent to the best within 0.5 points (two one-sided"
-        " t-tests) is 48 bands, x1, 12 kHz, dB: 50 % of the GMAC, 50 % of the stored bytes, 75 % of the extraction time,"
-        " 56 % of the inference time, 50 % of the training time."
+        "By any cost, the cheapest representation whose ROC AUC is equivalent to the best within 0.5 points (two"
+        " one-sided t-tests) is 48 bands, x1, 12 kHz, dB: 50 % of the GMAC, 50 % of the stored bytes, 75 % of the"
+        " extraction time, 56 % of the inference time, 50 % of the training time."
     )
     assert "With 50 % of the best one's GMAC: 48 bands, x1, 12 kHz, dB, 0.00 points below the best." in sentences
     assert "With 10 % of the best one's GMAC: 8 bands, x1, 12 kHz, dB, 9.10 points below the best." in sentences

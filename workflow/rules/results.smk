@@ -200,7 +200,7 @@ rule curves:
             "results/{dataset}/{model}/curves.png",
             category="Training",
             caption="../report/curves.rst",
-            labels={"dataset": "{dataset}", "model": "{model}"},
+            labels={"result": "{model} on {dataset}"},
         ),
     log:
         "logs/{dataset}/{model}/curves.log",
