@@ -44,7 +44,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             differences = ["" if np.isnan(d) else f"{d:+.2f}" for d in table[f"{metric}_difference_points"]]
             columns[f"{name}, difference"] = [d + mark for d, mark in zip(differences, marks, strict=True)]
     if "gmac" in table:
-        columns["GMAC"] = [f"{gmac:.2f}" for gmac in table["gmac"]]
+        columns["GMAC"] = [f"{gmac:.3g}" for gmac in table["gmac"]]
     return pd.DataFrame(columns)
 
 
