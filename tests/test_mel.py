@@ -85,3 +85,9 @@ def test_log_follows_from_stored_db():
     assert np.abs(stored - mel.compress(power, "db")).max() <= 1 / 32  # float16 below 128
     # The error of log10(1 + 10^4 p) is at most that of log10(p), a tenth of the error in dB.
     assert np.abs(mel.from_db(stored, "log") - mel.compress(power, "log")).max() <= 1 / 320 + 1e-5
+
+
+def test_too_many_bands_for_a_sample_rate_get_one_line():
+    with pytest.raises(mel.MelError, match="96 mel bands are too many at 44100 Hz: .* take fewer bands"):
+        mel.filter_bank(44_100, 96)
+    assert mel.filter_bank(44_100, 64).shape == (64, 257)

@@ -51,7 +51,7 @@ def data(tmp_path):
     files.write_rows(tmp_path / "00.npy", clips, clips.shape[1:], "float16")
     clip_ids = [str(i) for i in range(n_clips)]
     shard = {"file": "00.npy", "clip_ids": clip_ids, "sha256": ""}
-    manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "shards": [shard]}
+    manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "window": "periodic", "shards": [shard]}
     files.write_json(tmp_path / "manifest.json", manifest)
     splits = ["train"] * 40 + ["validation"] * 8 + ["test"] * 16
     tracks = Tracks(clip_ids, clip_ids, splits, ["00"] * n_clips, ("loud", "odd"), labels)

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from howlow.errors import HowlowError
 from howlow.representation import HOP_SIZE, n_frames
 
 FRAME_SIZE = 512
@@ -12,6 +13,10 @@ POWER_FLOOR = 1e-10
 """Power below which `db` does not go: -100 dB."""
 
 _BLOCK_FRAMES = 256
+
+
+class MelError(HowlowError):
+    """There are no such mel filters; the message says why and what to do."""
 
 
 @cache
@@ -23,6 +28,11 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(n_mels, FRAME_SIZE // 2 + 1), dtype=float32]
+
+    Raises
+    ------
+    MelError
+        if there are too many bands for the sample rate
     """
     import essentia
     from essentia import _essentia
@@ -31,17 +41,23 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     n_bins = FRAME_SIZE // 2 + 1
     # Not through essentia.standard, which makes an object of each of its 300 algorithms when it is imported: 1.1 s.
     mel_bands = _essentia.Algorithm("MelBands")
-    mel_bands.__configure__(
-        inputSize=n_bins,
-        sampleRate=float(sample_rate),
-        numberBands=n_mels,
-        lowFrequencyBound=0.0,
-        highFrequencyBound=sample_rate / 2,
-        warpingFormula="slaneyMel",
-        weighting="linear",
-        normalize="unit_tri",
-        type="power",
-    )
+    try:
+        mel_bands.__configure__(
+            inputSize=n_bins,
+            sampleRate=float(sample_rate),
+            numberBands=n_mels,
+            lowFrequencyBound=0.0,
+            highFrequencyBound=sample_rate / 2,
+            warpingFormula="slaneyMel",
+            weighting="linear",
+            normalize="unit_tri",
+            type="power",
+        )
+    except RuntimeError:
+        raise MelError(
+            f"{n_mels} mel bands are too many at {sample_rate} Hz: Essentia finds some narrower than a bin of a spectrum"
+            f" of {FRAME_SIZE} samples; take fewer bands or a lower sample rate"
+        ) from None
     return np.stack([mel_bands.__compute__(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
 
 

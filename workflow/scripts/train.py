@@ -75,7 +75,7 @@ def _train(args: Namespace) -> None:
     content = {
         "spec": spec,
         "tags": list(tracks.tags),
-        "window": manifest.get("window"),
+        "window": manifest["window"],
         "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
         "weights": weights,
     }
