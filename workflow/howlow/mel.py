@@ -55,8 +55,8 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
         )
     except RuntimeError:
         raise MelError(
-            f"{n_mels} mel bands are too many at {sample_rate} Hz: Essentia finds some narrower than a bin of a spectrum"
-            f" of {FRAME_SIZE} samples; take fewer bands or a lower sample rate"
+            f"{n_mels} mel bands are too many at {sample_rate} Hz: Essentia finds some narrower than a bin of a"
+            f" spectrum of {FRAME_SIZE} samples; take fewer bands or a lower sample rate"
         ) from None
     return np.stack([mel_bands.__compute__(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
 
