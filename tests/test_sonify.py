@@ -5,15 +5,14 @@ import csv
 import io
 import json
 import re
-import runpy
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import SCRIPTS, run_script
+from conftest import run_script
 
-from howlow import audio, files, mel, sonify, synthesis, tracks
+from howlow import audio, files, mel, sonify, soundpage, synthesis, tracks
 from howlow.representation import Representation, n_frames
 
 SECONDS = 3.0
@@ -214,14 +213,13 @@ def test_page_plays_the_original_and_every_cell(collection):
 
 
 def test_excerpt_is_the_middle_and_shrinks_as_far_as_the_page_needs(tmp_path):
-    program = runpy.run_path(str(SCRIPTS / "sonify.py"))
-    assert program["_excerpt_s"](1_000_000, 29.1) == 10
-    assert program["_excerpt_s"](1_000_000, 5.0) == 5
-    assert program["_excerpt_s"](90_000_000, 29.1) == 4.8  # 4.1 MB a second in base64
-    assert program["_excerpt_s"](900_000_000, 29.1) == 3
+    assert soundpage.excerpt_seconds(1_000_000, 29.1) == 10
+    assert soundpage.excerpt_seconds(1_000_000, 5.0) == 5
+    assert soundpage.excerpt_seconds(90_000_000, 29.1) == 4.8  # 4.1 MB a second in base64
+    assert soundpage.excerpt_seconds(900_000_000, 29.1) == 3
     ramp = np.arange(-4000, 4000, dtype=np.int16)
     soundfile.write(tmp_path / "ramp.flac", ramp, 1000, subtype="PCM_16")
-    samples, _ = soundfile.read(io.BytesIO(program["_excerpt"](tmp_path / "ramp.flac", 2.0)), dtype="int16")
+    samples, _ = soundfile.read(io.BytesIO(soundpage._excerpt(tmp_path / "ramp.flac", 2.0)), dtype="int16")
     np.testing.assert_array_equal(samples, ramp[3000:5000])
 
 
