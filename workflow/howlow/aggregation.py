@@ -13,8 +13,9 @@ from howlow.metrics import MACRO
 from howlow.representation import Representation
 from howlow.store import content_digest
 from howlow.tracks import read as read_tracks
+from howlow.words import CELL
 
-KEYS = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+KEYS = ["dataset", "model", *CELL]
 
 
 class StaleError(HowlowError):

@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_ind
 
 from howlow.representation import Representation
-from howlow.words import METRICS, MODELS
+from howlow.words import CELL, METRICS, MODELS
 
 AXES = {"n_mels": "mel bands", "hop_factor": "hop", "sample_rate_hz": "sample rate", "log_type": "log type"}
 """What a pair of representations may differ in."""
@@ -25,7 +25,6 @@ ALPHA = 0.05
 N_RESAMPLES = 500
 
 _RICH_FIRST = {"n_mels": False, "hop_factor": True, "sample_rate_hz": False, "log_type": True}  # ascending?
-_CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 _FAMILY = ["dataset", "model", "metric", "axis", "from", "to"]
 
 
@@ -142,7 +141,7 @@ def answers(table: pd.DataFrame, margin_points: float) -> list[tuple[str, list[s
 
 def _pairs(cells: pd.DataFrame, axis: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The runs of every two cells that differ in that axis alone, the richer first."""
-    others = [key for key in _CELL if key != axis]
+    others = [key for key in CELL if key != axis]
     for _, group in cells.groupby(others, sort=False):
         values = sorted(group[axis].unique(), reverse=not _RICH_FIRST[axis])
         for before, after in pairwise(values):
@@ -184,7 +183,7 @@ def _row(
 
 
 def _name(runs: pd.DataFrame) -> str:
-    return Representation(*runs[_CELL].iloc[0]).name
+    return Representation(*runs[CELL].iloc[0]).name
 
 
 def _effect_size(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:

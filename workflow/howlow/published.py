@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 
 from howlow.datasets import published_sizes
+from howlow.words import CELL
 
 PATH = Path(__file__).resolve().parents[2] / "resources" / "published.csv"
 """All 118 figures that the authors published, Tables IV and V among them, in percent."""
 
 N_TAGS = 50
-_KEYS = ["model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+_KEYS = ["model", *CELL]
 
 
 def kind_of(settings: dict[str, Any], n_clips: int, n_tags: int) -> str | None:

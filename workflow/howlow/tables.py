@@ -6,19 +6,19 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from howlow.words import LOG_NAMES, METRICS, MODELS
+from howlow.words import CELL, LOG_NAMES, METRICS, MODELS
 
-_CELL = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+_KEYS = ["dataset", "model", *CELL]
 
 
 def percent(summary: pd.DataFrame) -> pd.DataFrame:
     """The rows of `summary.csv` with both metrics in percent: `{metric}_percent` and `{metric}_std`."""
-    table = summary[[*_CELL, "n_seeds"]].copy()
+    table = summary[[*_KEYS, "n_seeds"]].copy()
     for metric in METRICS:
         table[f"{metric}_percent"] = 100 * summary[f"{metric}_mean"]
         table[f"{metric}_std"] = 100 * summary[f"{metric}_std"]
     rest = summary.columns.difference(
-        [*_CELL, "n_seeds", *(f"{m}_{s}" for m in METRICS for s in ("mean", "std"))], sort=False
+        [*_KEYS, "n_seeds", *(f"{m}_{s}" for m in METRICS for s in ("mean", "std"))], sort=False
     )
     return table.join(summary[rest])
 

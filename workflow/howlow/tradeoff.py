@@ -5,7 +5,7 @@ import pandas as pd
 
 from howlow import words
 from howlow.comparison import ALPHA, equivalence_p
-from howlow.words import MODELS
+from howlow.words import CELL, MODELS
 
 COSTS = {
     "gmac": "GMAC",
@@ -17,8 +17,6 @@ COSTS = {
 """What a representation costs. The first two are computed, the others were measured on one machine."""
 
 BUDGETS_PERCENT = (50, 25, 10)
-
-_CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 
 
 def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
@@ -37,14 +35,14 @@ def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, mar
     the best representation's ROC AUC), `is_equivalent` (P < 0.05, or itself the best), and for each cost
     `is_pareto_{cost}`: no other representation has a ROC AUC as high for less of it
     """
-    table = summary[["dataset", "model", *_CELL, "n_seeds"]].copy()
+    table = summary[["dataset", "model", *CELL, "n_seeds"]].copy()
     for metric in ("roc_auc", "pr_auc"):
         table[f"{metric}_percent"] = 100 * summary[f"{metric}_mean"]
         table[f"{metric}_std"] = 100 * summary[f"{metric}_std"]
     table = table.join(summary[["gmac", "parameters", "bytes_per_clip"]])
-    table = table.merge(times, on=_CELL, how="left", validate="one_to_one")
-    of_cell = {cell: 100 * part["roc_auc"].to_numpy() for cell, part in runs.groupby(_CELL)}
-    cells = list(table[_CELL].itertuples(index=False, name=None))
+    table = table.merge(times, on=CELL, how="left", validate="one_to_one")
+    of_cell = {cell: 100 * part["roc_auc"].to_numpy() for cell, part in runs.groupby(CELL)}
+    cells = list(table[CELL].itertuples(index=False, name=None))
     best = int(table["roc_auc_percent"].argmax())
     table["p_equivalence"] = [equivalence_p(of_cell[cell], of_cell[cells[best]], margin_points) for cell in cells]
     table["is_equivalent"] = (table["p_equivalence"] < ALPHA) | (table.index == best)
@@ -113,7 +111,7 @@ def _cheapest(table: pd.DataFrame, cost: str) -> pd.Series:
 
 
 def _words(row: pd.Series) -> str:
-    return words.representation(*row[_CELL])
+    return words.representation(*row[CELL])
 
 
 def _shares(row: pd.Series, best: pd.Series) -> str:

@@ -1,4 +1,7 @@
-"""How things are called where people read of them."""
+"""How things are called where people read of them: in tables, figures and sentences."""
+
+CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+"""The columns of every table that say which representation a row is of; beside dataset and model, which cell."""
 
 LOG_NAMES = {"log": "log", "db": "dB"}
 MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}

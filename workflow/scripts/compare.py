@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 from howlow import comparison, files, program, tables
 from howlow import tracks as tracks_module
 from howlow.representation import Representation
-
-CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+from howlow.words import CELL
 
 
 def main(args: Namespace) -> None:

@@ -9,6 +9,7 @@ from howlow import files, plots, program, tables
 from howlow import tradeoff as tradeoff_module
 from howlow.plots import tradeoff as tradeoff_plot
 from howlow.representation import Representation
+from howlow.words import CELL
 
 
 def main(args: Namespace) -> None:
@@ -36,7 +37,7 @@ def _times(path: Path) -> pd.DataFrame:
     cells = [Representation.parse(name) for name in table["cell"]]
     keys = pd.DataFrame(
         [(c.sample_rate, c.n_mels, c.hop_factor, c.log_type) for c in cells],
-        columns=["sample_rate_hz", "n_mels", "hop_factor", "log_type"],
+        columns=CELL,
     )
     return pd.concat([keys, table.drop(columns="cell")], axis=1)
 
