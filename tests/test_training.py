@@ -14,6 +14,7 @@ import torch
 from conftest import SCRIPTS, run_script
 
 from howlow import feeding, files, metrics, models, training
+from howlow.protocol import Epoch, Protocol
 from howlow.store import open_store
 from howlow.tracks import Tracks
 
@@ -216,16 +217,16 @@ def test_early_stopping(keep, merits):
         made = []
         for number, value in enumerate(values, start=1):
             figures = {"val_loss": 0.7, "val_roc_auc": None} | {merits: signs[merits] * value}
-            made.append(training.Epoch(number, 0.5, seconds=1.0, **figures))
+            made.append(Epoch(number, 0.5, seconds=1.0, **figures))
         return made
 
-    protocol = training.Protocol(10, 8, 0.001, keep=keep, patience=2)
+    protocol = Protocol(10, 8, 0.001, keep=keep, patience=2)
     assert not protocol.is_over([])
     assert not protocol.is_over(history(0.5, 0.6, 0.6))
     assert protocol.is_over(history(0.5, 0.6, 0.6, 0.55))
     assert not protocol.is_over(history(0.5, 0.6, 0.6, 0.61))
-    assert training.Protocol(3, 8, 0.001, keep=keep).is_over(history(0.5, 0.4, 0.3))
-    assert not training.Protocol(4, 8, 0.001, keep=keep).is_over(history(0.5, 0.4, 0.3))
+    assert Protocol(3, 8, 0.001, keep=keep).is_over(history(0.5, 0.4, 0.3))
+    assert not Protocol(4, 8, 0.001, keep=keep).is_over(history(0.5, 0.4, 0.3))
 
 
 def test_exploding_loss_is_an_error(data):
@@ -236,9 +237,7 @@ def test_exploding_loss_is_an_error(data):
     clips = training.Clips(np.arange(8), np.zeros((8, 2), bool))
     feed = feeding.feed(store, torch.device("cpu"))
     with pytest.raises(training.TrainingError, match=r"the loss of epoch 1 is (inf|nan)"):
-        training.train(
-            model, feed, clips, clips, training.Protocol(1, 8, 1.0), seed=1, checkpoint=folder / "c.pt", identity=""
-        )
+        training.train(model, feed, clips, clips, Protocol(1, 8, 1.0), seed=1, checkpoint=folder / "c.pt", identity="")
 
 
 @pytest.mark.parametrize("log_type", ["db", "log"])

@@ -13,6 +13,7 @@ from howlow import feeding, files, models, program, provenance, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
+from howlow.protocol import Epoch, Protocol
 from howlow.store import Store, content_digest, open_store
 
 
@@ -57,7 +58,7 @@ def _train(args: Namespace) -> None:
         feed,
         clips["train"],
         clips["validation"],
-        training.Protocol(**protocol),
+        Protocol(**protocol),
         seed=spec["seed"],
         checkpoint=checkpoint,
         identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs", "device")}),
@@ -68,7 +69,7 @@ def _train(args: Namespace) -> None:
         "train_seconds": sum(epoch.seconds for epoch in history),
     }
 
-    header = [field.name for field in fields(training.Epoch)]
+    header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
     _write_scores(args.folder / "scores.parquet", model, feed, clips, tracks.tags)
     weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
