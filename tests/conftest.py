@@ -6,6 +6,7 @@ import io
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,9 +16,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
+
+from howlow import plans
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
+TINY = ROOT / "tests" / "tiny.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +32,22 @@ def real_music() -> Path:
     if not folder:
         pytest.skip("HOWLOW_REAL_MUSIC names no folder of real music")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A folder with a finished run of the tiny configuration on two cores; tests work on copies."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one run for all workers
+        shared = shared.parent
+    folder = shared / "finished"
+    with FileLock(shared / "finished.lock"):
+        if not (folder / "done").exists():
+            folder.mkdir()
+            process = snakemake(folder, "--cores", 2, "--configfile", TINY)
+            assert process.returncode == 0, process.stdout
+            (folder / "done").touch()
+    return folder
 
 
 @pytest.fixture
@@ -87,16 +108,13 @@ def snakemake(folder: Path, *arguments: object):
     return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, check=False)
 
 
+def copy_project(folder: Path) -> Path:
+    """A copy of this project as it would be checked out, to change and to run in."""
+    made = (".git", ".venv", "__pycache__", "results", "logs", "data", ".snakemake", ".*_cache")
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*made))
+    return folder
+
+
 def planned_jobs(process) -> dict[str, int]:
     """The number of jobs per rule that a dry run (`-n --quiet rules`) announces."""
-    counts = {}
-    lines = iter(process.stdout.splitlines())
-    for line in lines:
-        if line.split() == ["job", "count"]:
-            next(lines)
-            for row in lines:
-                if not row.strip():
-                    return counts
-                rule, count = row.split()
-                counts[rule] = int(count)
-    return counts
+    return plans.planned_jobs(process.stdout)

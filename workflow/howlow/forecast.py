@@ -70,13 +70,24 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
         seconds = config["datasets"][experiment["dataset"]]["seconds"]
         macs = [_macs(experiment, cell, seconds, n_tags) for cell in cells]
         n_train, epochs = sizes[experiment["dataset"]]["train"], experiment["training"]["epochs"]
-        flop = 2.0 * _PASSES * sum(macs) * n_train * epochs * len(config["seeds"])
+        flop = _flop(sum(macs), n_train, epochs) * len(config["seeds"])
         n_trainings = len(cells) * len(config["seeds"])
         rows.append(
             [experiment["dataset"], experiment["model"], n_trainings, epochs, min(macs) / 1e9, max(macs) / 1e9, flop]
         )
     columns = ["dataset", "model", "trainings", "epochs", "gmac_lowest", "gmac_highest", "flop"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def training_flop(config: dict[str, Any], experiment: dict[str, Any], n_train: int, n_tags: int = 50) -> list[float]:
+    """Floating-point operations of one training of each cell of an experiment, without those of scoring."""
+    seconds, epochs = config["datasets"][experiment["dataset"]]["seconds"], experiment["training"]["epochs"]
+    cells = representations(experiment)
+    return [_flop(_macs(experiment, cell, seconds, n_tags), n_train, epochs) for cell in cells]
+
+
+def _flop(macs: int, n_train: int, epochs: int) -> float:
+    return 2.0 * _PASSES * macs * n_train * epochs
 
 
 def _macs(experiment: dict[str, Any], cell: Representation, seconds: float, n_tags: int) -> int:

@@ -1,7 +1,10 @@
 """What the programs in workflow/scripts share: their options, messages and errors."""
 
 import argparse
+import ctypes
 import json
+import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +15,8 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from howlow.errors import HowlowError
+
+_PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -27,11 +32,24 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
     """Run a program; an error that is the user's to mend becomes one line and exit status 1."""
+    _end_with_parent()
     try:
         main(options.parse_args())
     except HowlowError as error:
         name = Path(sys.argv[0]).stem
         sys.exit(f"howlow {name}: {error}")
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it dies.
+
+    Else a program would go on after a `kill -9` of Snakemake, and write beside the one of the next run.
+    """
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was quicker
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
@@ -44,7 +62,7 @@ def parallel(function: Callable[[S], T], items: Iterable[S], processes: int) -> 
     if processes == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, initializer=_end_with_parent) as pool:
         ahead: deque[Future[T]] = deque()
         for item in items:
             ahead.append(pool.submit(function, item))

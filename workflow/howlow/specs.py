@@ -79,13 +79,16 @@ def tracks(config: Spec, dataset: str) -> Spec:
 
 
 def metadata_files(spec: Spec) -> list[Path]:
-    """The files that hold a dataset's metadata, by the specification of `tracks`."""
+    """The files that a dataset's metadata and the choice from it are read from, by the specification of `tracks`."""
+    chosen = [Path(spec[key]) for key in ("tags", "exclude") if isinstance(spec.get(key), str)]
     if spec["kind"] == "table":
-        return [Path(spec["table"])]
+        return [Path(spec["table"]), *chosen]
     names = list(_METADATA[spec["kind"]])
     if spec.get("audio") == "7digital":
         names += ["MSD_id_to_7D_id.pkl", "7D_id_to_path.pkl"]
-    return [Path(spec["root"], name) for name in names]
+    if spec.get("split") == "artists":
+        names.append("clip_info_final.csv")
+    return [*(Path(spec["root"], name) for name in names), *chosen]
 
 
 def split_rule(spec: Spec) -> str:
@@ -177,6 +180,15 @@ def aggregate(config: Spec, experiment: Spec) -> Spec:
     }
 
 
+def collect(config: Spec) -> Spec:
+    """Of putting the results of all experiments together."""
+    return {"experiments": _pairs(config["experiments"])}
+
+
+def _pairs(experiments: list[Spec]) -> list[Spec]:
+    return [{"dataset": e["dataset"], "model": e["model"]} for e in experiments]
+
+
 def shown(config: Spec, table: str) -> list[Spec]:
     """The experiments that a table shows: `table4`, `table5` or `full`, which is all of them."""
     if table == "full":
@@ -189,7 +201,11 @@ def table(config: Spec, table: str) -> Spec:
     """Of a table: its title, and what tells whether the paper's figures are to stand beside."""
     datasets = {e["dataset"] for e in shown(config, table)}
     titles = {"table4": "Table IV", "table5": "Table V", "full": "Complete results"}
-    return {"datasets": {name: config["datasets"][name] for name in sorted(datasets)}, "title": titles[table]}
+    return {
+        "datasets": {name: config["datasets"][name] for name in sorted(datasets)},
+        "experiments": _pairs(shown(config, table)),
+        "title": titles[table],
+    }
 
 
 def statistics(config: Spec) -> Spec:
@@ -199,8 +215,7 @@ def statistics(config: Spec) -> Spec:
 
 def tradeoff(config: Spec) -> Spec:
     """Of the trade-off: the margin of equivalence, all experiments, and the one that the figure shows."""
-    pairs = [{"dataset": e["dataset"], "model": e["model"]} for e in config["experiments"]]
-    return config["statistics"] | {"experiments": pairs, "shown": config["figure1"]}
+    return config["statistics"] | {"experiments": _pairs(config["experiments"]), "shown": config["figure1"]}
 
 
 def cells(config: Spec, experiment: Spec) -> Spec:

@@ -1,4 +1,5 @@
 # What the rules share: the checked configuration, names, and the two parameters of every rule.
+import gc
 import os
 import sys
 from pathlib import Path
@@ -7,13 +8,16 @@ WORKFLOW = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(WORKFLOW))
 
 from howlow import config as configuration
-from howlow import provenance, specs
+from howlow import cluster, failures, files, needs, provenance, sources, specs
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
 
 SCRIPTS = WORKFLOW / "scripts"
 ENVIRONMENT = "../../envs/howlow.yaml"
+
+# Planning makes millions of objects that stay: a sixth of its time went into looking for cycles among them.
+gc.set_threshold(100_000)
 
 # Programs run under the interpreter of Snakemake, also where its environment is not active.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
@@ -32,12 +36,51 @@ CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items
 MAIN = (config["figure1"]["dataset"], config["figure1"]["model"])
 
 
+# On a cluster these run beside Snakemake: seconds each, and `download` may need the network.
+localrules:
+    download,
+    tracks,
+    excluded,
+    store,
+    evaluate,
+    cost,
+    aggregate,
+    collect,
+    figure1,
+    paper_table,
+    tradeoff,
+    tags,
+    curves,
+    about,
+
+
 onstart:
     # Its own limit of submissions, 100 a second, has Snakemake 9 look at all jobs once a second for each job that has
     # finished so far: half a core after 200 jobs. Jobs here last for seconds at least and need no such limit.
     limiter = workflow.scheduler.job_rate_limiter
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
+    if not workflow.local_exec:
+        try:
+            cluster.refuse_second_writer(Path.cwd())
+        except HowlowError as error:
+            raise WorkflowError(str(error))
+
+
+onsuccess:
+    if workflow.touch:  # aggregation would refuse what is not of this configuration; but it did not run
+        try:
+            for each in EXPERIMENTS.values():
+                refuse_stale(each)
+        except FileNotFoundError:
+            pass  # of an unfinished run, what is there was touched
+        except HowlowError as error:
+            raise WorkflowError(str(error))
+
+
+onerror:
+    for reason in failures.reasons(Path(log[0])):
+        logger.error(f"Failed: {reason}")
 
 
 wildcard_constraints:
@@ -52,7 +95,7 @@ wildcard_constraints:
 
 def program(name, arguments):
     """The shell command of a rule: its program, the two parameters that all programs have, its arguments."""
-    return f"python {SCRIPTS / name}.py --spec {{params.spec:q}} --code {{params.code}} {arguments} > {{log}} 2>&1"
+    return f"exec python {SCRIPTS / name}.py --spec {{params.spec:q}} --code {{params.code}} {arguments} > {{log}} 2>&1"
 
 
 def code(name):
@@ -63,6 +106,11 @@ def code(name):
 def spec(of, *arguments):
     """The parameter that stands for all that a stage reads of the configuration."""
     return provenance.canonical(of(*arguments))
+
+
+def more(amount):
+    """So much of a resource, and twice as much when it is tried again: the first may have ended for the lack of it."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def kind(dataset):
@@ -79,9 +127,81 @@ def experiment(wildcards):
 
 
 def metadata(wildcards):
-    """The files that `tracks` reads: a demo's are made by a rule; of a user's, the program reports what is missing."""
-    paths = specs.metadata_files(specs.tracks(config, wildcards.dataset))
-    return [path for path in paths if specs.is_made_here(config, wildcards.dataset) or path.exists()]
+    """The files that `tracks` reads: some are made by a rule; of a user's, the program reports what is missing."""
+    spec = specs.tracks(config, wildcards.dataset)
+    made = Path("results", wildcards.dataset, "source")
+    return [path for path in specs.metadata_files(spec) if path.is_relative_to(made) or path.exists()]
+
+
+def audio_state(dataset, shard):
+    """What changes when an audio file of a shard is replaced."""
+    tracks = Path("results", dataset, "tracks.parquet")
+    return sources.shard_digest(tracks, Path(specs.root(config, dataset)), shard)
+
+
+def origin(dataset, sample_rate, shard):
+    """What decides the spectra of a shard: its audio, and specification and code of what they are made by."""
+    made_by = {
+        "decode": [specs.decode(config, dataset, int(sample_rate)), code("decode")],
+        "spectrum": [specs.spectrum(config), code("spectrum")],
+    }
+    return provenance.digest(made_by | {"audio": audio_state(dataset, shard)})
+
+
+def is_current(record, expected):
+    """Whether a record on disk says that its results are those of this configuration, code and audio.
+
+    Snakemake would rerun whatever depends on a file that is made again, and spectra are made again for every new number
+    of bands. What has a current record waits for nothing, unless the user forces something.
+    """
+    settings = workflow.dag_settings
+    if settings.forceall or settings.forcerun or settings.forcetargets:
+        return False
+    try:
+        found = files.read_json(record)
+    except FileNotFoundError:
+        return False
+    return all(found.get(key) == value for key, value in expected.items())
+
+
+def is_current_mel(dataset, sample_rate, n_mels, shard):
+    """Whether the mel-spectrograms of a shard are there and current."""
+    made = f"results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}"
+    by = [provenance.digest(specs.mel(config, int(sample_rate), int(n_mels))), code("mel")]
+    expected = {"made_by": by, "source": origin(dataset, sample_rate, shard)}
+    return Path(f"{made}.npy").exists() and is_current(f"{made}.json", expected)
+
+
+def spectra_to_reduce(wildcards):
+    """The spectra that mel-spectrograms are made from; nothing where these are there and current."""
+    dataset, sample_rate, shard = wildcards.dataset, wildcards.sample_rate, wildcards.shard
+    if is_current_mel(dataset, sample_rate, wildcards.n_mels, shard):
+        return {}
+    spectra = f"results/{dataset}/spectrum/{sample_rate}/{shard}"
+    return {"spectra": f"{spectra}.npy", "record": f"{spectra}.json"}
+
+
+def tracks_to_decode(wildcards):
+    """Where all that is made of a shard is current, new tracks are no reason to decode it: its clips are the same."""
+    dataset, sample_rate, shard = wildcards.dataset, wildcards.sample_rate, wildcards.shard
+    tracks = f"results/{dataset}/tracks.parquet"
+    expected = {
+        "spec": provenance.digest(specs.decode(config, dataset, int(sample_rate))),
+        "code": code("decode"),
+        "source": audio_state(dataset, shard),
+    }
+    clips = is_current(f"results/{dataset}/clips/{sample_rate}/{shard}.json", expected)
+    cells = [cell for pair in CELLS if pair[0] == dataset for cell in CELLS[pair]]
+    bands = {cell.n_mels for cell in cells if cell.sample_rate == int(sample_rate)}
+    return ancient(tracks) if clips and all(is_current_mel(dataset, sample_rate, n, shard) for n in bands) else tracks
+
+
+def refuse_stale(experiment):
+    """Raise a HowlowError that names a result of another configuration or code."""
+    from howlow import aggregation  # here, because it imports pandas
+
+    stages = {stage: code(stage) for stage in ("decode", "spectrum", "mel", "train")}
+    aggregation.runs(specs.aggregate(config, experiment), Path("results"), stages)
 
 
 def generated_audio(wildcards):

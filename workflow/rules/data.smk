@@ -13,6 +13,9 @@ rule demo:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        mem_mb=4_000,
+        runtime=60,
     params:
         spec=lambda w: spec(specs.demo, config, w.dataset),
         code=code("demo"),
@@ -31,6 +34,10 @@ rule download:
         dataset=one_of(*(name for name in DATASETS if kind(name) == "mtat")),
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=240,
     params:
         spec=lambda w: spec(specs.download, config, w.dataset),
         code=code("download"),
@@ -48,6 +55,10 @@ rule tracks:
         "logs/{dataset}/tracks.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4_000,
+        runtime=30,
     params:
         spec=lambda w: spec(specs.tracks, config, w.dataset),
         code=code("tracks"),
@@ -57,8 +68,7 @@ rule tracks:
 
 rule decode:
     input:
-        # Other tags do not change the audio; `store` checks that the clips are the same.
-        tracks=ancient("results/{dataset}/tracks.parquet"),
+        tracks=tracks_to_decode,
         audio=generated_audio,
     output:
         audio=temp("results/{dataset}/audio/{sample_rate}/{shard}.npy"),
@@ -67,14 +77,19 @@ rule decode:
         "logs/{dataset}/decode/{sample_rate}/{shard}.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=120,
     params:
         spec=lambda w: spec(specs.decode, config, w.dataset, int(w.sample_rate)),
+        source=lambda w: audio_state(w.dataset, w.shard),
         code=code("decode"),
     shell:
         program(
             "decode",
-            "--tracks {input.tracks} --shard {wildcards.shard} --audio {output.audio} --clips {output.clips}"
-            " --threads {threads}",
+            "--tracks {input.tracks} --shard {wildcards.shard} --source {params.source} --audio {output.audio}"
+            " --clips {output.clips} --threads {threads}",
         )
 
 
@@ -99,6 +114,10 @@ rule excluded:
         "logs/{dataset}/excluded.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=10,
     params:
         spec=lambda w: spec(specs.excluded, config, w.dataset),
         code=code("excluded"),

@@ -13,6 +13,10 @@ rule evaluate:
         "logs/{dataset}/{model}/{cell}/evaluate.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=30,
     params:
         spec=spec(specs.evaluate, config),
         code=code("evaluate"),
@@ -32,6 +36,10 @@ rule cost:
         "logs/{dataset}/{model}/cost.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
         spec=lambda w: spec(specs.cost, config, experiment(w)),
         code=code("cost"),
@@ -56,6 +64,8 @@ rule times:
     # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
     threads: 8
     resources:
+        mem_mb=lambda w: max(needs.training_mb(config, experiment(w), cell, 64) for cell in CELLS[w.dataset, w.model]),
+        runtime=240,
         gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
     params:
         spec=lambda w: spec(specs.times, config, experiment(w)),

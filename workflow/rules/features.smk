@@ -3,7 +3,8 @@
 
 rule spectrum:
     input:
-        "results/{dataset}/audio/{sample_rate}/{shard}.npy",
+        audio="results/{dataset}/audio/{sample_rate}/{shard}.npy",
+        clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
     output:
         # Made once for all numbers of bands; as large as the audio, which can go then.
         spectra=temp("results/{dataset}/spectrum/{sample_rate}/{shard}.npy"),
@@ -14,20 +15,24 @@ rule spectrum:
     priority: 1
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=60,
     params:
         spec=spec(specs.spectrum, config),
         code=code("spectrum"),
     shell:
         program(
             "spectrum",
-            "--audio {input} --spectra {output.spectra} --record {output.record} --threads {threads}",
+            "--audio {input.audio} --clips {input.clips} --spectra {output.spectra} --record {output.record}"
+            " --threads {threads}",
         )
 
 
 rule mel:
     input:
-        spectra="results/{dataset}/spectrum/{sample_rate}/{shard}.npy",
-        record="results/{dataset}/spectrum/{sample_rate}/{shard}.json",
+        unpack(spectra_to_reduce),
     output:
         mel="results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.npy",
         record="results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.json",
@@ -36,25 +41,25 @@ rule mel:
     priority: 2
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=60,
     params:
         spec=lambda w: spec(specs.mel, config, int(w.sample_rate), int(w.n_mels)),
         code=code("mel"),
+        source=lambda w: origin(w.dataset, w.sample_rate, w.shard),
     shell:
         program(
             "mel",
-            "--spectra {input.spectra} --spectra-record {input.record} --mel {output.mel} --record {output.record}"
-            " --threads {threads}",
+            "--spectra {input.spectra} --spectra-record {input.record} --source {params.source} --mel {output.mel}"
+            " --record {output.record} --threads {threads}",
         )
 
 
 rule store:
     input:
         tracks="results/{dataset}/tracks.parquet",
-        clips=lambda w: expand(
-            "results/{dataset}/clips/{sample_rate}/{shard}.json",
-            shard=specs.shards(config, w.dataset),
-            allow_missing=True,
-        ),
         records=lambda w: expand(
             "results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.{ending}",
             shard=specs.shards(config, w.dataset),
@@ -67,12 +72,12 @@ rule store:
         "logs/{dataset}/mel/{sample_rate}/{n_mels}/store.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=10,
     params:
         spec=lambda w: spec(specs.store, config, w.dataset),
         code=code("store"),
     shell:
-        program(
-            "store",
-            "--tracks {input.tracks} --clips results/{wildcards.dataset}/clips/{wildcards.sample_rate}"
-            " --manifest {output}",
-        )
+        program("store", "--tracks {input.tracks} --manifest {output}")

@@ -20,6 +20,10 @@ rule aggregate:
         "logs/{dataset}/{model}/aggregate.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
         spec=lambda w: spec(specs.aggregate, config, experiment(w)),
         code=code("aggregate"),
@@ -40,8 +44,12 @@ rule collect:
         "logs/collect.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=10,
     params:
-        spec=spec(dict),
+        spec=spec(specs.collect, config),
         code=code("collect"),
     shell:
         program(
@@ -62,8 +70,12 @@ rule figure1:
         "logs/figure1.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
-        spec=spec(dict),
+        spec=spec(dict, config["figure1"]),
         code=code("figure1"),
     shell:
         program("figure1", "--summary {input} --figures {output}")
@@ -84,6 +96,10 @@ rule paper_table:
         table=one_of(*(table for table in ("table4", "table5", "full") if specs.shown(config, table))),
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
         spec=lambda w: spec(specs.table, config, w.table),
         code=code("tables"),
@@ -115,6 +131,9 @@ rule statistics:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=more(4_000),
+        runtime=240,
     params:
         spec=spec(specs.statistics, config),
         code=code("compare"),
@@ -155,6 +174,10 @@ rule tradeoff:
         "logs/tradeoff.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
         spec=spec(specs.tradeoff, config),
         code=code("tradeoff"),
@@ -181,6 +204,10 @@ rule tags:
         "logs/tags.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
         spec=spec(specs.cells, config, EXPERIMENTS[MAIN]),
         code=code("heatmap"),
@@ -206,6 +233,10 @@ rule curves:
         "logs/{dataset}/{model}/curves.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=10,
     params:
         spec=lambda w: spec(specs.cells, config, experiment(w)),
         code=code("curves"),
@@ -232,6 +263,10 @@ rule sonify:
         "logs/sonify.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=more(2_000),
+        runtime=120,
     params:
         spec=spec(specs.sonify, config, EXPERIMENTS[MAIN]),
         code=code("sonify"),
@@ -257,6 +292,10 @@ rule about:
         "logs/about.log",
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1_000,
+        runtime=10,
     params:
         spec=spec(dict, config),
         code=code("about"),

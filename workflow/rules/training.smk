@@ -16,6 +16,8 @@ rule train:
         ENVIRONMENT
     threads: lambda w: experiment(w)["training"]["threads"]
     resources:
+        mem_mb=lambda w, attempt: attempt * needs.training_mb(config, experiment(w), Representation.parse(w.cell)),
+        runtime=1440,  # a training that is stopped there goes on in the next attempt
         gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
     params:
         spec=lambda w: spec(specs.train, config, experiment(w), Representation.parse(w.cell), int(w.seed)),

@@ -35,6 +35,7 @@ def main(args: Namespace) -> None:
     length = audio.n_samples(spec["sample_rate"], spec["seconds"])
     files.write_rows(args.audio, clips(), (length,), "float32")
     record = {"clip_ids": kept, "excluded": excluded, "spec": provenance.digest(spec), "code": args.code}
+    record["source"] = args.source
     files.write_json(args.clips, record)
     print(f"{len(kept)} clips, {len(excluded)} excluded")
 
@@ -53,6 +54,7 @@ if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
     options.add_argument("--shard", required=True, help="name of the shard, such as 03")
+    options.add_argument("--source", required=True, help="digest of sizes and dates of the shard's audio files")
     options.add_argument("--audio", type=Path, required=True, help=".npy file to write")
     options.add_argument("--clips", type=Path, required=True, help="JSON file to write: which clips, which not and why")
     options.add_argument("--threads", type=int, default=1, help="processes that decode")

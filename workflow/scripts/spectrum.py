@@ -15,7 +15,13 @@ def main(args: Namespace) -> None:
     rows = program.parallel(spectrum, range(n_clips), args.threads)
     shape = (mel.n_frames(n_samples), mel.FRAME_SIZE // 2 + 1)
     files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32")
-    record = {"spectrum": [provenance.digest(args.spec), args.code], "window": args.spec["window"]}
+    clips = files.read_json(args.clips)
+    record = {
+        "clip_ids": clips["clip_ids"],
+        "excluded": clips["excluded"],
+        "origin": {"decode": [clips["spec"], clips["code"]], "spectrum": [provenance.digest(args.spec), args.code]},
+        "window": args.spec["window"],
+    }
     files.write_json(args.record, record)
     print(f"{n_clips} spectra of {shape[0]} frames")
 
@@ -27,7 +33,8 @@ def _spectrum(index: int, path: Path, window: str) -> np.ndarray:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--audio", type=Path, required=True, help=".npy file of clips")
+    options.add_argument("--clips", type=Path, required=True, help="JSON file that came with them")
     options.add_argument("--spectra", type=Path, required=True, help=".npy file to write")
-    options.add_argument("--record", type=Path, required=True, help="JSON file to write: the .npy file's origin")
+    options.add_argument("--record", type=Path, required=True, help="JSON file to write: its clips and origin")
     options.add_argument("--threads", type=int, default=1, help="processes")
     program.run(main, options)

@@ -17,17 +17,17 @@ def main(args: Namespace) -> None:
     shards, shapes, origins = [], [], []
     excluded: list[tuple[str, str]] = []
     for name in spec["shards"]:
-        decoded, record = files.read_json(args.clips / f"{name}.json"), files.read_json(folder / f"{name}.json")
+        record = files.read_json(folder / f"{name}.json")
         listed = [clip for clip, shard in zip(tracks.clip_ids, tracks.shards, strict=True) if shard == name]
-        _check_listed(args, name, listed, decoded)
-        excluded += decoded["excluded"]
+        _check_listed(args, name, listed, record)
+        excluded += record["excluded"]
         array = np.load(folder / f"{name}.npy", mmap_mode="r")
-        if len(array) != len(decoded["clip_ids"]):
+        if len(array) != len(record["clip_ids"]):
             raise store_module.StoreError(f"{folder / name}.npy: has {len(array)} clips, not those of its audio")
-        shards.append({"file": f"{name}.npy", "clip_ids": decoded["clip_ids"], "sha256": record["sha256"]})
+        shards.append({"file": f"{name}.npy", "clip_ids": record["clip_ids"], "sha256": record["sha256"]})
         shapes.append(array.shape[1:])
-        origins.append({"decode": [decoded["spec"], decoded["code"]], **record["origin"]})
-    _check_excluded(excluded, len(tracks.clip_ids), spec["max_excluded"], args.clips)
+        origins.append(record["origin"])
+    _check_excluded(excluded, len(tracks.clip_ids), spec["max_excluded"], folder)
     if any(origin != origins[0] for origin in origins):
         raise store_module.StoreError(f"{folder}: its shards come from different specifications or code")
     manifest = {
@@ -45,21 +45,21 @@ def main(args: Namespace) -> None:
     print(f"{sum(len(shard['clip_ids']) for shard in shards)} clips in {len(shards)} shards")
 
 
-def _check_listed(args: Namespace, name: str, listed: list[str], decoded: dict[str, list]) -> None:
-    seen = sorted(decoded["clip_ids"] + [clip_id for clip_id, _ in decoded["excluded"]])
+def _check_listed(args: Namespace, name: str, listed: list[str], record: dict[str, list]) -> None:
+    seen = sorted(record["clip_ids"] + [clip_id for clip_id, _ in record["excluded"]])
     if seen != sorted(listed):
         raise store_module.StoreError(
-            f"{args.tracks}: lists other clips in shard {name} than were decoded; decode again with"
-            " `snakemake --forcerun decode`"
+            f"{args.tracks}: lists other clips in shard {name} than were decoded; start Snakemake once more, and it"
+            " decodes them"
         )
 
 
-def _check_excluded(excluded: list[tuple[str, str]], n_clips: int, limit: float, clips: Path) -> None:
+def _check_excluded(excluded: list[tuple[str, str]], n_clips: int, limit: float, folder: Path) -> None:
     print(f"{len(excluded)} of {n_clips} clips excluded")
     if len(excluded) > limit * n_clips:
         some = "; ".join(f"{clip_id}: {reason}" for clip_id, reason in excluded[:3])
         raise store_module.StoreError(
-            f"{clips}: {len(excluded)} of {n_clips} clips are unusable, more than max_excluded {limit:g} allows:"
+            f"{folder}: {len(excluded)} of {n_clips} clips are unusable, more than max_excluded {limit:g} allows:"
             f" {some}{'; ...' if len(excluded) > 3 else ''}. Mend them, or raise max_excluded of this dataset"
         )
 
@@ -67,6 +67,5 @@ def _check_excluded(excluded: list[tuple[str, str]], n_clips: int, limit: float,
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
-    options.add_argument("--clips", type=Path, required=True, help="folder with the JSON files that decoding wrote")
     options.add_argument("--manifest", type=Path, required=True, help="JSON file to write, beside the shards")
     program.run(main, options)

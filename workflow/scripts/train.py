@@ -1,5 +1,6 @@
 """Train one cell with one seed, and score the validation and test clips."""
 
+import os
 from argparse import Namespace
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -29,6 +30,8 @@ def _train(args: Namespace) -> None:
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
+    # Which GPUs there are, a cluster says by a variable of the environment.
+    print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
     device = training.prepare(protocol.pop("threads"), protocol.pop("device"))
     torch.manual_seed(spec["seed"])
     model = models.build(

@@ -1,0 +1,153 @@
+"""Kill training, extraction or Snakemake at random moments, resume, and compare all files with an undisturbed run.
+
+    python benchmarks/kill_sweep.py --kills 100 --seed 0
+
+The undisturbed run has one core, the others have two. A run that ends in spite of the kills is compared and begun anew.
+Exit status 1 if any Parquet, .npy or metrics file differs, or if a process or a half-written file is left.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import psutil
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = "results/tiny/vgg/summary.csv"
+PROGRAMS = {"training": ("train.py",), "extraction": ("decode.py", "spectrum.py", "mel.py")}
+# How long after its start a victim is killed at the latest, in seconds: about as long as each lives.
+LATEST_S = {"training": 5.0, "extraction": 2.0, "snakemake": 10.0}
+
+
+def sweep(folder: Path, n_kills: int, seed: int) -> tuple[Counter[str], int, list[str]]:
+    """Kill `n_kills` times; give the kills by victim, the number of compared files, and what is wrong."""
+    config = folder / "kills.yaml"
+    config.write_text(yaml.safe_dump(_configuration()))
+    expected = _undisturbed(folder / "undisturbed", config)
+    rng = np.random.default_rng(seed)
+    run = folder / "killed"
+    kills: Counter[str] = Counter()
+    wrong: list[str] = []
+    n_compared = 0
+    while True:
+        run.mkdir(exist_ok=True)
+        victim = str(rng.choice([*PROGRAMS, "snakemake"])) if kills.total() < n_kills else None
+        moment_s = rng.uniform(0, LATEST_S[victim]) if victim else 0.0
+        killed, status = _run_and_kill(run, config, victim, moment_s)
+        if killed:
+            kills[killed] += 1
+            wrong += _left_processes(run)
+        elif status != 0:
+            return kills, n_compared, [*wrong, (run / "out.txt").read_text()]
+        else:
+            found = _digests(run)
+            n_compared += len(found)
+            wrong += [
+                f"{name} differs" for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+            ]
+            wrong += [f"{path} is left" for path in run.glob("results/**/.*.part")]
+            shutil.rmtree(run)
+            if kills.total() == n_kills:
+                return kills, n_compared, wrong
+
+
+def _configuration() -> dict:
+    config = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
+    config["experiments"] = config["experiments"][:1]
+    config["experiments"][0]["grid"][0]["sample_rate"] = [12_000]
+    config["experiments"][0]["training"]["epochs"] = 100
+    del config["table4"]  # of the other experiment
+    return config
+
+
+def _command(folder: Path, config: Path, cores: int) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, TARGET]
+    return list(map(str, [*command, "--cores", cores, "--configfile", config]))
+
+
+def _undisturbed(folder: Path, config: Path) -> dict[str, str]:
+    folder.mkdir()
+    subprocess.run(_command(folder, config, 1), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return _digests(folder)
+
+
+def _run_and_kill(folder: Path, config: Path, victim: str | None, moment_s: float) -> tuple[str | None, int]:
+    """Run until the victim is killed some time after its start, or all is done; give what was killed and the status."""
+    subprocess.run([*_command(folder, config, 2), "--unlock"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (folder / "out.txt").open("w") as out:
+        snakemake = subprocess.Popen(_command(folder, config, 2), stdout=out, stderr=subprocess.STDOUT)
+    process = _wait_for(snakemake, victim) if victim else None
+    if process is not None:
+        time.sleep(moment_s)
+        try:
+            name = _program(process) or "snakemake"
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:  # it was done; so is this try
+            process = None
+            snakemake.kill()
+            name = "snakemake"
+        snakemake.wait()
+        return name, snakemake.returncode
+    return None, snakemake.wait()
+
+
+def _wait_for(snakemake: subprocess.Popen, victim: str) -> psutil.Process | None:
+    parent = psutil.Process(snakemake.pid)
+    if victim == "snakemake":
+        return parent
+    while snakemake.poll() is None:
+        for process in parent.children(recursive=True):
+            if _program(process) in PROGRAMS[victim]:
+                return process
+        time.sleep(0.005)
+    return None
+
+
+def _program(process: psutil.Process) -> str | None:
+    """The name of the workflow's program that a process runs."""
+    try:
+        words = process.cmdline()
+    except psutil.NoSuchProcess:
+        return None
+    names = {name for of in PROGRAMS.values() for name in of}
+    return next((Path(word).name for word in words[:2] if Path(word).name in names), None)
+
+
+def _left_processes(folder: Path) -> list[str]:
+    """What still works in a folder two seconds after Snakemake has ended."""
+    end = time.monotonic() + 2
+    while left := [p.info for p in psutil.process_iter(["pid", "cwd", "cmdline"]) if p.info["cwd"] == str(folder)]:
+        if time.monotonic() > end:
+            return [f"left: {process}" for process in left]
+        time.sleep(0.05)
+    return []
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    paths = [path for path in folder.glob("results/**/*") if path.suffix in (".npy", ".parquet")]
+    paths += folder.glob("results/**/metrics.csv")
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--kills", type=int, default=100)
+    options.add_argument("--seed", type=int, default=0, help="of the victims and the moments")
+    args = options.parse_args()
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        kills, n_compared, wrong = sweep(Path(folder).resolve(), args.kills, args.seed)
+    print(json.dumps(kills))
+    print(f"{kills.total()} kills in {time.monotonic() - start:.0f} s; {n_compared} files compared, {len(wrong)} wrong")
+    print("\n".join(wrong))
+    sys.exit(bool(wrong))

@@ -1,0 +1,194 @@
+"""A real SLURM: a private cluster of two nodes on this machine, and `snakemake --profile slurm` on it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, TINY, copy_project, planned_jobs
+
+CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
+PACKAGES = ["slurmctld", "slurmd", "slurm-client", "munge"]
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
+QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"]
+
+
+def install_slurm() -> None:
+    """Install Debian's SLURM where that is allowed; skip the test with the reason where it is not."""
+    if os.geteuid() != 0:
+        pytest.skip("a private SLURM has to be started as root")
+    if shutil.which("slurmctld") is None:
+        if shutil.which("apt-get") is None:
+            pytest.skip(f"SLURM is not installed, and there is no apt-get to install {' '.join(PACKAGES)}")
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        installed = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], **quiet)
+        if installed.returncode != 0:
+            pytest.skip(f"apt-get could not install {' '.join(PACKAGES)}")
+    if Path("/etc/slurm/slurm.conf").exists():
+        pytest.skip("/etc/slurm/slurm.conf is there: this machine belongs to a cluster")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A checkout of this project with the profile edited as docs/slurm.md says, beside a running cluster."""
+    install_slurm()
+    folder = copy_project(tmp_path_factory.mktemp("slurm") / "project")
+    profile = folder / "profiles" / "slurm" / "config.yaml"
+    text = profile.read_text().replace("  # slurm_partition: cpu", "  slurm_partition: cpu")
+    text = re.sub(r"^# ((set-resources:|  ).*)", r"\1", text, flags=re.MULTILINE)
+    # These GPUs are for show, and have no model; the configuration asks for none, because PyTorch could not use it.
+    text = text.replace("    gpu_model: a100\n", "").replace("  train:\n", "  train:\n    gpu: 1\n")
+    profile.write_text(text)
+    state = Path(tempfile.mkdtemp(prefix="howlow-slurm-"))  # not pytest's: munge wants a path that all may pass
+    subprocess.run([CLUSTER, "up", state], check=True, timeout=60)
+    yield folder
+    subprocess.run([CLUSTER, "down", state], check=True, timeout=60)
+    shutil.rmtree(state)
+    left = subprocess.run(["pgrep", "-a", "slurmctld|slurmd|munged"], capture_output=True, text=True).stdout
+    assert str(state) not in left
+
+
+def start(project: Path, *arguments: object) -> subprocess.Popen:
+    """Start `snakemake --profile slurm` there; both its streams go to `out.txt`."""
+    with (project / "out.txt").open("w") as out:
+        command = [*SNAKEMAKE, *QUICK, *map(str, arguments)]
+        return subprocess.Popen(command, cwd=project, stdout=out, stderr=subprocess.STDOUT)
+
+
+def run(project: Path, *arguments: object) -> tuple[int, str]:
+    """The exit status of a run and what it printed."""
+    process = start(project, *arguments)
+    try:
+        status = process.wait(timeout=300)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail((project / "out.txt").read_text())
+    return status, (project / "out.txt").read_text()
+
+
+def queue() -> list[str]:
+    return subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def wait_for(condition, process: subprocess.Popen, timeout_s: float = 90) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        assert process.poll() is None, "Snakemake ended meanwhile"
+        time.sleep(0.1)
+
+
+def changed(project: Path, name: str, change) -> str:
+    """The name of a changed copy of the tiny configuration."""
+    config = yaml.safe_load(TINY.read_text())
+    change(config)
+    (project / name).write_text(json.dumps(config))
+    return name
+
+
+VGG = "results/tiny/vgg/12k_mel8_x10_db/seed3"
+MUSICNN = "results/tiny/musicnn/12k_mel8_x1_db/seed3"
+
+
+class TestSlurm:
+    """In this order: each goes on from the results of the one before."""
+
+    def test_whole_run_equals_the_local_one(self, project, finished):
+        one_seed = changed(project, "one-seed.yaml", lambda config: config.update(seeds=[1]))
+        targets = ["results/figure1.pdf", "results/summary.csv", "--configfile", one_seed]
+        status, printed = run(project, *targets)
+        assert status == 0, printed
+        assert queue() == []
+        names = [path.relative_to(project) for path in project.glob("results/tiny/**/*.*") if is_exact(path)]
+        assert len([name for name in names if name.name == "scores.parquet"]) == 5
+        assert [str(name) for name in names if (project / name).read_bytes() != (finished / name).read_bytes()] == []
+
+        ran = re.findall(r"rule_(\w+?)/\S+?/(\d+)\.log", printed)
+        submitted = [rule for rule, _ in ran]
+        assert {rule: submitted.count(rule) for rule in set(submitted)} == {
+            "demo": 1, "decode": 4, "spectrum": 4, "mel": 6, "train": 5
+        }  # fmt: skip
+        for log in project.glob("logs/tiny/*/*/seed*.log"):
+            assert re.match(r"CUDA_VISIBLE_DEVICES: [01]\n", log.read_text())  # one, of the two there are
+        plan = subprocess.run([*SNAKEMAKE, "-n", *targets], cwd=project, capture_output=True, text=True)
+        assert "Nothing to be done" in plan.stdout + plan.stderr
+
+    def test_failures_are_told_with_cell_and_reason(self, project):
+        def change(config):
+            config["seeds"] = [3]
+            config["experiments"][0]["training"]["learning_rate"] = 1e30
+            config["experiments"][1]["options"]["filters"] = 512
+            config["experiments"][1]["training"]["batch_size"] = 16
+
+        failing = changed(project, "failing.yaml", change)
+        less = "train:mem_mb=1000", "train:gpu=1", "train:slurm_partition=gpu"
+        targets = [f"{VGG}/run.json", f"{MUSICNN}/run.json"]
+        status, printed = run(
+            project, *targets, "--configfile", failing, "--keep-going", "--retries", 0, "--set-resources", *less
+        )
+        assert status != 0
+        diverged, starved = sorted(
+            re.findall(r"^Failed: (.+)$", printed, re.MULTILINE), key=lambda told: told.startswith(MUSICNN)
+        )
+        assert diverged.startswith(f"{VGG}: howlow train: {VGG}: the loss of epoch 1 is nan; a lower learning_rate")
+        assert "log: logs/tiny/vgg/12k_mel8_x10_db/seed3.log, SLURM job " in diverged
+        assert starved.startswith(f"{MUSICNN}: killed, because it needed more memory than it had asked for (mem_mb")
+
+    def test_ctrl_c_leaves_no_job_in_the_queue(self, project):
+        long = changed(project, "long.yaml", prolong)
+        process = start(project, f"{MUSICNN}/run.json", "--configfile", long)
+        wait_for(lambda: (project / MUSICNN / "checkpoint.pt").exists(), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) != 0
+        assert queue() == []
+
+    def test_killed_snakemake_is_resumed_as_documented(self, project):
+        long = changed(project, "long.yaml", prolong)
+        targets = [f"{VGG}/run.json", f"{MUSICNN}/run.json", "--configfile", long]
+        process = start(project, *targets)
+        trainings = project / f"{VGG}/run.json", project / f"{MUSICNN}/checkpoint.pt"
+        before = trainings[1].stat().st_mtime_ns
+        wait_for(lambda: "1 of 2 steps" in (project / "out.txt").read_text(), process)
+        assert trainings[1].stat().st_mtime_ns > before  # the other is at work
+        process.kill()
+        process.wait()
+        assert len(queue()) == 1  # the job knows nothing of it
+        finished_at = trainings[0].stat().st_mtime_ns
+
+        status, printed = run(project, *targets, "--nolock")  # a user who does not read
+        assert status != 0
+        assert "1 SLURM jobs of an earlier run still work in this folder" in printed
+        cancelled = subprocess.run(
+            [sys.executable, "workflow/scripts/cancel.py"], cwd=project, capture_output=True, text=True, check=True
+        )
+        assert cancelled.stdout.startswith("1 jobs cancelled; none is left in the queue. Go on with:")
+        assert queue() == []
+        assert run(project, *targets, "--unlock")[0] == 0
+        plan = subprocess.run(
+            [*SNAKEMAKE, *targets, "-n", "--quiet", "rules"], cwd=project, capture_output=True, text=True, check=True
+        )
+        assert planned_jobs(plan) == {"train": 1, "total": 1}, plan.stdout
+        status, printed = run(project, *targets)
+        assert status == 0, printed
+        assert "going on after epoch" in (project / "logs/tiny/musicnn/12k_mel8_x1_db/seed3.log").read_text()
+        assert trainings[0].stat().st_mtime_ns == finished_at
+
+
+def prolong(config) -> None:
+    """Of two trainings, have the one of MUSICNN last for some time."""
+    config["seeds"] = [3]
+    config["experiments"][1]["training"] |= {"epochs": 600}
+
+
+def is_exact(path: Path) -> bool:
+    """Whether a result has nothing of the time that it took, or of the day."""
+    return path.suffix in (".npy", ".parquet") or path.name in ("cost.csv", "excluded.csv")

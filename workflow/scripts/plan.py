@@ -1,0 +1,70 @@
+"""Plan configurations without any data, and check the number of jobs of each rule against a list.
+
+    python workflow/scripts/plan.py config/my.yaml
+    python workflow/scripts/plan.py --write my-plans.yaml config/my.yaml config/other.yaml
+    python workflow/scripts/plan.py --expect my-plans.yaml
+
+In continuous integration the last one fails when a change of the configuration, or of howlow, alters a plan.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from howlow import plans
+from howlow.errors import HowlowError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(args: argparse.Namespace) -> None:
+    expected = yaml.safe_load(args.expect.read_text()) if args.expect else {}
+    names = args.configs or list(expected)
+    if not names:
+        raise HowlowError("name a configuration, or a list of expected plans by --expect")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        planned = dict(zip(names, pool.map(_plan, names), strict=True))
+    if args.write:
+        args.write.write_text(yaml.safe_dump(planned, sort_keys=False))
+    wrong = 0
+    for name, jobs in planned.items():
+        different = plans.differences(jobs, expected[name]) if name in expected else []
+        wrong += bool(different)
+        verdict = "" if name not in expected else ", not as expected" if different else ", as expected"
+        print(f"{name}: {jobs['total']:,} jobs{verdict}")
+        shown = different if name in expected else [f"{rule}: {n:,}" for rule, n in jobs.items() if rule != "total"]
+        print("".join(f"  {line}\n" for line in shown), end="")
+    if wrong:
+        raise HowlowError(f"{wrong} of {len(planned)} plans are not as expected; if that is right, --write them anew")
+
+
+def _plan(name: str) -> dict[str, int]:
+    """The jobs of a configuration in an empty folder that has the project's resources and nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "resources").symlink_to(ROOT / "resources")
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+        command += ["--dry-run", "--quiet", "rules", "--configfile", Path(name).resolve()]
+        process = subprocess.run(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    if process.returncode != 0:
+        reason = [line for line in process.stdout.splitlines() if line.strip()]
+        raise HowlowError(f"{name} has no plan: {reason[-1] if reason else 'Snakemake ended without a word'}")
+    return plans.planned_jobs(process.stdout)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("configs", nargs="*", help="configuration files; those of --expect if none is named")
+    options.add_argument("--expect", type=Path, help="YAML file: the number of jobs of each rule, by configuration")
+    options.add_argument("--write", type=Path, help="such a file to write")
+    try:
+        main(options.parse_args())
+    except HowlowError as error:
+        sys.exit(f"howlow plan: {error}")

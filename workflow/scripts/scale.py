@@ -1,0 +1,66 @@
+"""What a configuration takes on clusters of several sizes: jobs, disk at its fullest, hours."""
+
+import argparse
+import sys
+
+from howlow import config as configuration
+from howlow import forecast, scale, specs
+from howlow.errors import HowlowError
+
+_HOUR_S = 3600
+
+
+def main(args: argparse.Namespace) -> None:
+    config = configuration.load(args.config)
+    costs = scale.Costs(
+        args.decode_ms, args.spectrum_ms, args.mel_ms, training_gflops=args.training_gflops, job_s=args.job_s
+    )
+    for dataset in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
+        sizes, _ = forecast.split_sizes(config, dataset)
+        n_clips = sum(sizes.values())
+        extraction = scale.extraction(config, dataset, n_clips, costs)
+        trainings = scale.trainings(config, dataset, sizes["train"], costs)
+        rates, shards = specs.sample_rates(config, dataset), config["datasets"][dataset]["shards"]
+        n_pairs = len(rates) * shards
+        print(f"{dataset}: {n_clips:,} clips in {shards} shards at {len(rates)} sample rates")
+        print(
+            f"  jobs: {n_pairs:,} decode, {n_pairs:,} spectrum, {len(extraction) - 2 * n_pairs:,} mel,"
+            f" {len(trainings):,} train; of {_mean(extraction):.0f} s and {_mean(trainings) / _HOUR_S:.2f} h on average"
+        )
+        print("  nodes  extraction, h  trainings, h  disk kept, GB  at its fullest, GB")
+        for n_nodes in args.nodes:
+            n_slots = n_nodes * args.cores
+            kept, temporary = scale.peak_bytes(config, dataset, n_clips, n_slots)
+            hours = scale.makespan_s(extraction, n_slots) / _HOUR_S
+            training_hours = scale.makespan_s(trainings, n_nodes * args.trainings) / _HOUR_S
+            print(
+                f"  {n_nodes:>5}  {hours:>13.2f}  {training_hours:>12.1f}  {kept / 1e9:>13.1f}"
+                f"  {(kept + temporary) / 1e9:>18.1f}"
+            )
+
+
+def _mean(tasks: list[scale.Task]) -> float:
+    return sum(task.seconds for task in tasks) / len(tasks)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
+    )
+    options.add_argument("config", help="configuration file")
+    options.add_argument("--nodes", type=int, nargs="+", default=[1, 8, 64], help="numbers of nodes to compute for")
+    options.add_argument("--cores", type=int, default=8, help="jobs of extraction at once on a node, one core each")
+    options.add_argument("--trainings", type=int, default=1, help="trainings at once on a node: its GPUs")
+    options.add_argument("--decode-ms", type=float, default=14, help="decoding a clip at one sample rate")
+    options.add_argument("--spectrum-ms", type=float, default=4, help="spectra of 1000 frames, written")
+    options.add_argument(
+        "--mel-ms", type=float, default=1.5, help="mel-spectrogram of 1000 frames at one number of bands, written"
+    )
+    options.add_argument(
+        "--training-gflops", type=float, default=50, help="that one training reaches; a GPU some 10,000"
+    )
+    options.add_argument("--job-s", type=float, default=10, help="what a job takes before its own work")
+    try:
+        main(options.parse_args())
+    except HowlowError as error:
+        sys.exit(f"howlow scale: {error}")
