@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and what identifies them."""
 
 import csv
+import errno
 import hashlib
 import json
 import math
@@ -14,13 +15,25 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from howlow.errors import HowlowError
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
+class FullDiskError(HowlowError):
+    """There is no space, or no quota, left for a file; the message names it."""
+
+
 @contextmanager
 def whole(path: Path | str) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and rename it to `path` only if all went well."""
+    """Give a path beside `path` to write to, and rename it to `path` only if all went well.
+
+    Raises
+    ------
+    FullDiskError
+        if there is no space left; what was written is gone then
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{escape(path.name)}.*.part"):  # by one that was killed
@@ -29,6 +42,10 @@ def whole(path: Path | str) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise FullDiskError(f"{path}: no space left on its disk; make room and start again, it goes on here") from None
     finally:
         beside.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
 """Representations of audio, the axes of the paper's grid (Table II), and their names in paths."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 CLIP_SECONDS = 29.1
 """Length of a clip in the paper, section IV."""
@@ -47,8 +47,7 @@ class Representation:
     @property
     def name(self) -> str:
         """The folder name of a cell with this representation, such as `12k_mel96_x1_db`."""
-        sample_rate, n_mels, hop_factor, log_type = astuple(self)
-        return f"{sample_rate / 1000:g}k_mel{n_mels}_x{hop_factor}_{log_type}"
+        return f"{self.sample_rate / 1000:g}k_mel{self.n_mels}_x{self.hop_factor}_{self.log_type}"
 
     @property
     def segment_frames(self) -> int:

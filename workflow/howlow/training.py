@@ -302,8 +302,8 @@ def _write_checkpoint(
         "history": [astuple(epoch) for epoch in history],
         "kept": kept and tuple(kept),
     }
-    with files.whole(path) as beside:
-        torch.save(state, beside)
+    with files.whole(path) as beside, beside.open("wb") as file:
+        torch.save(state, file)
 
 
 def _resume(

@@ -215,11 +215,6 @@ def manifest(wildcards):
     return f"results/{wildcards.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
 
 
-def cell_files(name):
-    """A file of that name of every cell of every experiment."""
-    return [f"results/{d}/{m}/{cell.name}/{name}" for (d, m), cells in CELLS.items() for cell in cells]
-
-
 def experiment_files(wildcards, name):
     """A file of that name of every cell of one experiment."""
     dataset, model = wildcards.dataset, wildcards.model

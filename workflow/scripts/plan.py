@@ -54,8 +54,9 @@ def _plan(name: str) -> dict[str, int]:
             list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
     if process.returncode != 0:
-        reason = [line for line in process.stdout.splitlines() if line.strip()]
-        raise HowlowError(f"{name} has no plan: {reason[-1] if reason else 'Snakemake ended without a word'}")
+        lines = [line.strip() for line in process.stdout.splitlines() if line.strip()]
+        error = next((number for number, line in enumerate(lines) if "Error" in line), len(lines) - 2)
+        raise HowlowError(f"{name} has no plan: {' '.join(lines[error : error + 2])}")
     return plans.planned_jobs(process.stdout)
 
 

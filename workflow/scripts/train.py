@@ -83,8 +83,9 @@ def _train(args: Namespace) -> None:
         "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
         "weights": weights,
     }
-    with files.whole(args.folder / "model.pt") as beside:
-        torch.save(content, beside)
+    # To an open file: by its name, it would stand in the archive, and a full disk would be a RuntimeError.
+    with files.whole(args.folder / "model.pt") as beside, beside.open("wb") as file:
+        torch.save(content, file)
     files.write_json(args.folder / "run.json", run)
     checkpoint.unlink(missing_ok=True)
 
