@@ -10,7 +10,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: figure1 all test check docs lock clean
+.PHONY: figure1 all test check plans docs lock clean
 .DELETE_ON_ERROR:
 
 figure1: $(VENV)/runtime
@@ -30,7 +30,11 @@ check: $(VENV)/development
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-# The key tables of config/README.md and the rule graph of README.md, from the schema and the workflow.
+# Every shipped configuration plans without data, with the jobs that config/plans.yaml has.
+plans: $(VENV)/development
+	$(BIN)/python workflow/scripts/plan.py --expect config/plans.yaml
+
+# The key tables of config/README.md, and of README.md the rule graph and the table of reruns.
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
 

@@ -46,7 +46,9 @@ def sweep(folder: Path, n_kills: int, seed: int) -> tuple[Counter[str], int, lis
         killed, status = _run_and_kill(run, config, victim, moment_s)
         if killed:
             kills[killed] += 1
-            wrong += _left_processes(run)
+            left = _left_processes(run)
+            wrong += left
+            print(f"kill {kills.total()}: {killed} after {moment_s:.2f} s", *left, sep="\n  ", flush=True)
         elif status != 0:
             return kills, n_compared, [*wrong, (run / "out.txt").read_text()]
         else:
@@ -124,8 +126,8 @@ def _program(process: psutil.Process) -> str | None:
 
 
 def _left_processes(folder: Path) -> list[str]:
-    """What still works in a folder two seconds after Snakemake has ended."""
-    end = time.monotonic() + 2
+    """What still works in a folder some seconds after Snakemake has ended; a program's imports may take as long."""
+    end = time.monotonic() + 6
     while left := [p.info for p in psutil.process_iter(["pid", "cwd", "cmdline"]) if p.info["cwd"] == str(folder)]:
         if time.monotonic() > end:
             return [f"left: {process}" for process in left]

@@ -23,32 +23,34 @@ T = TypeVar("T")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser of the two options that every program has: what it is to do, and the digest of its code."""
+    """A parser of the options that every program has: what it is to do, the digest of its code, who started it."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--spec", type=json.loads, required=True, help="what the stage reads of the config, JSON")
     options.add_argument("--code", required=True, help="digest of the code that this runs")
+    options.add_argument("--parent", type=int, help="number of the process that started this, to end with it")
     return options
 
 
 def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
     """Run a program; an error that is the user's to mend becomes one line and exit status 1."""
-    _end_with_parent()
+    args = options.parse_args()
+    if args.parent:
+        _end_with(args.parent)
     try:
-        main(options.parse_args())
+        main(args)
     except HowlowError as error:
         name = Path(sys.argv[0]).stem
         sys.exit(f"howlow {name}: {error}")
 
 
-def _end_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it dies.
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; end at once if it has died already.
 
     Else a program would go on after a `kill -9` of Snakemake, and write beside the one of the next run.
     """
     if sys.platform == "linux":
-        parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it was quicker
+        if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -62,7 +64,7 @@ def parallel(function: Callable[[S], T], items: Iterable[S], processes: int) -> 
     if processes == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(processes, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         ahead: deque[Future[T]] = deque()
         for item in items:
             ahead.append(pool.submit(function, item))

@@ -17,14 +17,15 @@ class Costs:
     Attributes
     ----------
     decode_ms : of a clip at one sample rate
-    spectrum_ms_per_kframe, mel_ms_per_kframe : of 1000 frames, at one number of bands, with what is written
+    spectrum_ms_per_kframe : of 1000 frames, written
+    mel_ms_per_band_kframe : of 1000 frames of one band, compressed, written and hashed
     training_gflops : 1e9 floating-point operations a second that one training reaches
     job_s : what a job costs before its own work begins, and its program's imports
     """
 
     decode_ms: float
     spectrum_ms_per_kframe: float
-    mel_ms_per_kframe: float
+    mel_ms_per_band_kframe: float
     training_gflops: float
     job_s: float
 
@@ -56,8 +57,9 @@ def extraction(config: dict[str, Any], dataset: str, n_clips: int, costs: Costs)
         for _ in range(settings["shards"]):
             tasks.append(Task(costs.job_s + clips * costs.decode_ms / 1000))
             tasks.append(Task(costs.job_s + clips * kframes * costs.spectrum_ms_per_kframe / 1000, len(tasks) - 1))
-            reducing = Task(costs.job_s + clips * kframes * costs.mel_ms_per_kframe / 1000, len(tasks) - 1)
-            tasks += [reducing] * len(bands)
+            spectra = len(tasks) - 1
+            band_s = clips * kframes * costs.mel_ms_per_band_kframe / 1000
+            tasks += [Task(costs.job_s + n_mels * band_s, spectra) for n_mels in sorted(bands)]
     return tasks
 
 

@@ -61,6 +61,8 @@ onstart:
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
     if not workflow.local_exec:
+        if any(each["training"]["device"] == "auto" for each in EXPERIMENTS.values()):
+            logger.warning("Trainings with `device: auto` ask the cluster for no GPU; `device: cuda` does.")
         try:
             cluster.refuse_second_writer(Path.cwd())
         except HowlowError as error:
@@ -94,8 +96,9 @@ wildcard_constraints:
 
 
 def program(name, arguments):
-    """The shell command of a rule: its program, the two parameters that all programs have, its arguments."""
-    return f"exec python {SCRIPTS / name}.py --spec {{params.spec:q}} --code {{params.code}} {arguments} > {{log}} 2>&1"
+    """The shell command of a rule: its program, the options that all programs have, its arguments."""
+    options = "--spec {params.spec:q} --code {params.code} --parent $PPID"
+    return f"exec python {SCRIPTS / name}.py {options} {arguments} > {{log}} 2>&1"
 
 
 def code(name):
@@ -167,6 +170,9 @@ def is_current(record, expected):
 def is_current_mel(dataset, sample_rate, n_mels, shard):
     """Whether the mel-spectrograms of a shard are there and current."""
     made = f"results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}"
+    # Its job was killed just when it was done: Snakemake makes it again.
+    if workflow.persistence._filter_incomplete_keys([f"{made}.npy", f"{made}.json"]):
+        return False
     by = [provenance.digest(specs.mel(config, int(sample_rate), int(n_mels))), code("mel")]
     expected = {"made_by": by, "source": origin(dataset, sample_rate, shard)}
     return Path(f"{made}.npy").exists() and is_current(f"{made}.json", expected)

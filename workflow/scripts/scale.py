@@ -52,12 +52,10 @@ if __name__ == "__main__":
     options.add_argument("--cores", type=int, default=8, help="jobs of extraction at once on a node, one core each")
     options.add_argument("--trainings", type=int, default=1, help="trainings at once on a node: its GPUs")
     options.add_argument("--decode-ms", type=float, default=14, help="decoding a clip at one sample rate")
-    options.add_argument("--spectrum-ms", type=float, default=4, help="spectra of 1000 frames, written")
+    options.add_argument("--spectrum-ms", type=float, default=2.2, help="spectra of 1000 frames, written")
+    options.add_argument("--mel-ms", type=float, default=0.06, help="1000 frames of one mel band, written")
     options.add_argument(
-        "--mel-ms", type=float, default=1.5, help="mel-spectrogram of 1000 frames at one number of bands, written"
-    )
-    options.add_argument(
-        "--training-gflops", type=float, default=50, help="that one training reaches; a GPU some 10,000"
+        "--training-gflops", type=float, default=45, help="that one training reaches; a GPU some 10,000"
     )
     options.add_argument("--job-s", type=float, default=10, help="what a job takes before its own work")
     try:
