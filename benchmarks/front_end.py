@@ -162,9 +162,10 @@ def peak_memory(paths: list[Path], folder: Path, n_clips: int) -> dict[str, floa
     )
     decode_spec = {"sample_rate": 16_000, "seconds": 29.1, "source": {"root": "/"}}
     mel_spec = {"dtype": "float16", "n_mels": 128, "sample_rate": 16_000}
-    decode_files = ["--tracks", "t.parquet", "--shard", "00", "--audio", "a.npy", "--clips", "a.json"]
-    spectrum_files = ["--audio", "a.npy", "--spectra", "s.npy", "--record", "s.json"]
-    mel_files = ["--spectra", "s.npy", "--spectra-record", "s.json", "--mel", "m.npy", "--record", "m.json"]
+    source = ["--source", "these files"]
+    decode_files = ["--tracks", "t.parquet", "--shard", "00", *source, "--audio", "a.npy", "--clips", "a.json"]
+    spectrum_files = ["--audio", "a.npy", "--clips", "a.json", "--spectra", "s.npy", "--record", "s.json"]
+    mel_files = ["--spectra", "s.npy", "--spectra-record", "s.json", *source, "--mel", "m.npy", "--record", "m.json"]
     return {
         "decode": _peak(folder, "decode", decode_spec, decode_files),
         "spectrum": _peak(folder, "spectrum", {"window": "periodic"}, spectrum_files),

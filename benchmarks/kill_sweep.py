@@ -127,7 +127,7 @@ def _program(process: psutil.Process) -> str | None:
 
 def _left_processes(folder: Path) -> list[str]:
     """What still works in a folder some seconds after Snakemake has ended; a program's imports may take as long."""
-    end = time.monotonic() + 6
+    end = time.monotonic() + 30
     while left := [p.info for p in psutil.process_iter(["pid", "cwd", "cmdline"]) if p.info["cwd"] == str(folder)]:
         if time.monotonic() > end:
             return [f"left: {process}" for process in left]

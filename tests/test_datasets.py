@@ -362,7 +362,8 @@ def test_symbolic_links_out_of_the_root_are_excluded(annotations, tmp_path, tone
     mtat.load(root)[0].write(root / "tracks.parquet", "mine")
     spec = {"sample_rate": 12_000, "seconds": 29.1, "source": {"root": str(root)}}
     outputs = ["--audio", root / "a.npy", "--clips", root / "clips.json"]
-    process = run_script("decode", "--tracks", root / "tracks.parquet", "--shard", "00", *outputs, spec=spec)
+    inputs = ["--tracks", root / "tracks.parquet", "--shard", "00", "--source", "these files"]
+    process = run_script("decode", *inputs, *outputs, spec=spec)
     assert process.returncode == 0
     record = files.read_json(root / "clips.json")
     assert record["clip_ids"] == ["2"]

@@ -40,22 +40,25 @@ def collection(annotations):
 def decode(root, rate):
     spec = {"sample_rate": rate, "seconds": 1.0, "source": {"root": str(root)}}
     outputs = ["--audio", root / f"{rate}.npy", "--clips", root / "clips" / str(rate) / "00.json"]
-    return run_script("decode", "--tracks", root / "tracks.parquet", "--shard", "00", *outputs, spec=spec)
+    inputs = ["--tracks", root / "tracks.parquet", "--shard", "00", "--source", "these files"]
+    return run_script("decode", *inputs, *outputs, spec=spec)
 
 
 def mel(root, rate=12_000, n_mels=8, dtype="float16", threads=1):
     spectra = ["--spectra", root / "spectra.npy"]
-    arguments = ["--audio", root / f"{rate}.npy", *spectra, "--record", root / "spectra.json", "--threads", threads]
+    audio = ["--audio", root / f"{rate}.npy", "--clips", root / "clips" / str(rate) / "00.json"]
+    arguments = [*audio, *spectra, "--record", root / "spectra.json", "--threads", threads]
     assert run_script("spectrum", *arguments, spec={"window": "periodic"}).returncode == 0
     outputs = ["--mel", root / "mel" / "00.npy", "--record", root / "mel" / "00.json", "--threads", threads]
     spec = {"dtype": dtype, "n_mels": n_mels, "sample_rate": rate}
-    return run_script("mel", *spectra, "--spectra-record", root / "spectra.json", *outputs, spec=spec)
+    inputs = [*spectra, "--spectra-record", root / "spectra.json", "--source", "these spectra"]
+    return run_script("mel", *inputs, *outputs, spec=spec)
 
 
-def store(root, rate=12_000, max_excluded=0.2):
+def store(root, max_excluded=0.2):
     spec = {"max_excluded": max_excluded, "shards": ["00"]}
-    inputs = ["--tracks", root / "tracks.parquet", "--clips", root / "clips" / str(rate)]
-    return run_script("store", *inputs, "--manifest", root / "mel" / "manifest.json", spec=spec)
+    manifest = root / "mel" / "manifest.json"
+    return run_script("store", "--tracks", root / "tracks.parquet", "--manifest", manifest, spec=spec)
 
 
 def test_decode_keeps_the_good_clips_and_names_the_bad_one(collection):
@@ -119,7 +122,7 @@ def test_store_refuses_other_clips_than_the_tracks_list(collection):
     changed.write(collection / "tracks.parquet", "mine")
     process = store(collection)
     assert process.returncode == 1
-    assert "lists other clips in shard 00 than were decoded; decode again with" in process.stderr
+    assert "lists other clips in shard 00 than were decoded; start Snakemake once more" in process.stderr
     assert not (collection / "mel" / "manifest.json").exists()
 
 

@@ -34,8 +34,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
     """Run a program; an error that is the user's to mend becomes one line and exit status 1."""
     args = options.parse_args()
-    if args.parent:
-        _end_with(args.parent)
+    if parent := getattr(args, "parent", None):  # the user's own commands have none
+        _end_with(parent)
     try:
         main(args)
     except HowlowError as error:
