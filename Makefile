@@ -30,9 +30,9 @@ check: $(VENV)/development
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-# Every shipped configuration plans without data, with the jobs that config/plans.yaml has.
+# Every shipped configuration plans without data, with the jobs that tests/plans.yaml has.
 plans: $(VENV)/development
-	$(BIN)/python workflow/scripts/plan.py --expect config/plans.yaml
+	$(BIN)/python workflow/scripts/plan.py --expect tests/plans.yaml
 
 # The key tables of config/README.md, and of README.md the rule graph and the table of reruns.
 docs: $(VENV)/development
