@@ -1,16 +1,14 @@
-"""Kill training, extraction or Snakemake at random moments, resume, and compare all files with an undisturbed run.
+"""Kill extraction, training and Snakemake at random moments, resume, and compare all files with an undisturbed run.
 
-    python benchmarks/kill_sweep.py --kills 100 --seed 0
+    python tests/kill_sweep.py --kills 100 --seed 0
 
 The undisturbed run has one core, the others have two. A run that ends in spite of the kills is compared and begun anew.
-Exit status 1 if any Parquet, .npy or metrics file differs, or if a process or a half-written file is left.
+Exit status 1 if any result differs, or if a process or a half-written file is left.
 """
 
 import argparse
-import hashlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,13 +19,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+from sameness import differences, digests
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = "results/tiny/vgg/summary.csv"
-PROGRAMS = {"training": ("train.py",), "extraction": ("decode.py", "spectrum.py", "mel.py")}
+PROGRAMS = {"extraction": ("decode.py", "spectrum.py", "mel.py"), "training": ("train.py",)}
+# In turn, so that each is met: extraction first, because it is soon over.
 VICTIMS = ["extraction", "snakemake", "training"]
 # How long after its start a victim is killed at the latest, in seconds: about as long as each lives.
-LATEST_S = {"training": 5.0, "extraction": 2.0, "snakemake": 10.0}
+LATEST_S = {"extraction": 1.0, "snakemake": 10.0, "training": 5.0}
 
 
 def sweep(folder: Path, n_kills: int, seed: int) -> tuple[Counter[str], int, list[str]]:
@@ -42,24 +42,19 @@ def sweep(folder: Path, n_kills: int, seed: int) -> tuple[Counter[str], int, lis
     n_compared = 0
     while True:
         run.mkdir(exist_ok=True)
-        # In turn, so that each is met: extraction first, because it is soon over.
         victim = VICTIMS[kills.total() % len(VICTIMS)] if kills.total() < n_kills else None
-        moment_s = rng.uniform(0, LATEST_S[victim]) if victim else 0.0
-        killed, status = _run_and_kill(run, config, victim, moment_s)
+        killed, status = _run_and_kill(run, config, victim, rng)
         if killed:
-            kills[killed] += 1
+            kills[victim] += 1
             left = _left_processes(run)
             wrong += left
-            print(f"kill {kills.total()}: {killed} after {moment_s:.2f} s", *left, sep="\n  ", flush=True)
+            print(f"kill {kills.total()}: {killed}", *left, sep="\n  ", flush=True)
         elif status != 0:
             return kills, n_compared, [*wrong, (run / "out.txt").read_text()]
         else:
-            found = _digests(run)
+            found = digests(run)
             n_compared += len(found)
-            wrong += [
-                f"{name} differs" for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
-            ]
-            wrong += [f"{path} is left" for path in run.glob("results/**/.*.part")]
+            wrong += differences(found, expected)
             shutil.rmtree(run)
             if kills.total() == n_kills:
                 return kills, n_compared, wrong
@@ -67,6 +62,7 @@ def sweep(folder: Path, n_kills: int, seed: int) -> tuple[Counter[str], int, lis
 
 def _configuration() -> dict:
     config = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
+    config["seeds"] = [1]
     config["experiments"] = config["experiments"][:1]
     config["experiments"][0]["grid"][0]["sample_rate"] = [12_000]
     config["experiments"][0]["training"]["epochs"] = 100
@@ -82,36 +78,33 @@ def _command(folder: Path, config: Path, cores: int) -> list[str]:
 def _undisturbed(folder: Path, config: Path) -> dict[str, str]:
     folder.mkdir()
     subprocess.run(_command(folder, config, 1), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return _digests(folder)
+    return digests(folder)
 
 
-def _run_and_kill(folder: Path, config: Path, victim: str | None, moment_s: float) -> tuple[str | None, int]:
-    """Run until the victim is killed some time after its start, or all is done; give what was killed and the status."""
-    subprocess.run([*_command(folder, config, 2), "--unlock"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _run_and_kill(folder: Path, config: Path, victim: str | None, rng: np.random.Generator) -> tuple[str | None, int]:
+    """Run until a victim is killed some time after its start, or all is done; give what was killed and the status."""
+    if any(folder.glob(".snakemake/locks/*")):  # Snakemake was killed
+        subprocess.run([*_command(folder, config, 2), "--unlock"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with (folder / "out.txt").open("w") as out:
         snakemake = subprocess.Popen(_command(folder, config, 2), stdout=out, stderr=subprocess.STDOUT)
-    process = _wait_for(snakemake, victim) if victim else None
-    if process is not None:
+    met: set[int] = set()
+    while victim and (process := _next(snakemake, victim, met)):
+        met.add(process.pid)
+        name = _program(process) or "snakemake"
+        moment_s = rng.uniform(0, LATEST_S[victim] / len(met))  # shorter after each that was done before its moment
         time.sleep(moment_s)
-        try:
-            name = _program(process) or "snakemake"
-            process.send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:  # it was done; so is this try
-            process = None
-            snakemake.kill()
-            name = "snakemake"
-        snakemake.wait()
-        return name, snakemake.returncode
+        if snakemake.poll() is None and process.is_running():
+            process.kill()
+            return f"{name} after {moment_s:.2f} s", snakemake.wait()
     return None, snakemake.wait()
 
 
-def _wait_for(snakemake: subprocess.Popen, victim: str) -> psutil.Process | None:
-    parent = psutil.Process(snakemake.pid)
-    if victim == "snakemake":
-        return parent
+def _next(snakemake: subprocess.Popen, victim: str, met: set[int]) -> psutil.Process | None:
+    """A process of that kind that was not met before; None if Snakemake ends without one."""
     while snakemake.poll() is None:
-        for process in parent.children(recursive=True):
-            if _program(process) in PROGRAMS[victim]:
+        parent = psutil.Process(snakemake.pid)
+        for process in [parent] if victim == "snakemake" else parent.children(recursive=True):
+            if process.pid not in met and (victim == "snakemake" or _program(process) in PROGRAMS[victim]):
                 return process
         time.sleep(0.005)
     return None
@@ -135,12 +128,6 @@ def _left_processes(folder: Path) -> list[str]:
             return [f"left: {process}" for process in left]
         time.sleep(0.05)
     return []
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    paths = [path for path in folder.glob("results/**/*") if path.suffix in (".npy", ".parquet")]
-    paths += folder.glob("results/**/metrics.csv")
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 if __name__ == "__main__":

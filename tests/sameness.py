@@ -1,0 +1,34 @@
+"""What two runs of one configuration have in common: everything but the time that they took and the dates of files."""
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+
+_MEASURED = ("times.csv", "tradeoff.csv", "tradeoff.pdf", "tradeoff.png", "recommendation.md", "recommendation.html")
+_COLUMNS = {"history.csv": "seconds", "runs.csv": "train_seconds"}
+# The source of a shard has the dates of its audio files; the commit is that of the checkout.
+_KEYS = {"train_seconds", "source", "commit"}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """A digest of every file below `folder/results`, by its path; a half-written file counts as one."""
+    paths = [path for path in (folder / "results").glob("**/*") if path.is_file() and path.name not in _MEASURED]
+    return {str(path.relative_to(folder)): hashlib.sha256(_content(path)).hexdigest() for path in paths}
+
+
+def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    """A line for each file that is missing, too many or different."""
+    names = sorted(found.keys() | expected.keys())
+    return [f"{name} differs" for name in names if found.get(name) != expected.get(name)]
+
+
+def _content(path: Path) -> bytes:
+    if path.name in _COLUMNS:
+        rows = list(csv.DictReader(io.StringIO(path.read_text())))
+        return repr([{key: value for key, value in row.items() if key != _COLUMNS[path.name]} for row in rows]).encode()
+    if path.suffix == ".json":
+        record = json.loads(path.read_text())
+        return json.dumps({key: value for key, value in record.items() if key not in _KEYS}).encode()
+    return path.read_bytes()
