@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 _MEASURED = ("times.csv", "tradeoff.csv", "tradeoff.pdf", "tradeoff.png", "recommendation.md", "recommendation.html")
+_OF_THE_CHECKOUT = ("versions.csv", "about.html")  # they name its commit
 _COLUMNS = {"history.csv": "seconds", "runs.csv": "train_seconds"}
 # The source of a shard has the dates of its audio files; the commit is that of the checkout.
 _KEYS = {"train_seconds", "source", "commit"}
@@ -14,7 +15,8 @@ _KEYS = {"train_seconds", "source", "commit"}
 
 def digests(folder: Path) -> dict[str, str]:
     """A digest of every file below `folder/results`, by its path; a half-written file counts as one."""
-    paths = [path for path in (folder / "results").glob("**/*") if path.is_file() and path.name not in _MEASURED]
+    left_out = (*_MEASURED, *_OF_THE_CHECKOUT)
+    paths = [path for path in (folder / "results").glob("**/*") if path.is_file() and path.name not in left_out]
     return {str(path.relative_to(folder)): hashlib.sha256(_content(path)).hexdigest() for path in paths}
 
 

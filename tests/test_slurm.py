@@ -1,5 +1,6 @@
 """A real SLURM: a private cluster of two nodes on this machine, and `snakemake --profile slurm` on it."""
 
+import itertools
 import json
 import os
 import re
@@ -9,13 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
+import psutil
 import pytest
+import sameness
 import yaml
 from conftest import ROOT, TINY, copy_project, planned_jobs
 
 CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
+CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PACKAGES = ["slurmctld", "slurmd", "slurm-client", "munge"]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
 STARTED: list[subprocess.Popen] = []
@@ -34,22 +39,34 @@ def install_slurm() -> None:
         installed = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], **quiet)
         if installed.returncode != 0:
             pytest.skip(f"apt-get could not install {' '.join(PACKAGES)}")
-    if Path("/etc/slurm/slurm.conf").exists():
-        pytest.skip("/etc/slurm/slurm.conf is there: this machine belongs to a cluster")
+    if os.path.lexists(CONFIGURATION):
+        pytest.skip(f"{CONFIGURATION} is there: this machine belongs to a cluster")
+
+
+def stop_forgotten_cluster() -> None:
+    """Stop a cluster of tests that were killed; that of others stays."""
+    state = CONFIGURATION.resolve().parent
+    owner = re.fullmatch(r"howlow-slurm-(\d+)-\w+", state.name)
+    if owner and not psutil.pid_exists(int(owner[1])):
+        subprocess.run([CLUSTER, "down", state], check=True, timeout=60)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A checkout of this project with the profile edited as docs/slurm.md says, beside a running cluster."""
+    stop_forgotten_cluster()
     install_slurm()
     folder = copy_project(tmp_path_factory.mktemp("slurm") / "project")
     profile = folder / "profiles" / "slurm" / "config.yaml"
     text = profile.read_text().replace("  # slurm_partition: cpu", "  slurm_partition: cpu")
     text = re.sub(r"^# ((set-resources:|  ).*)", r"\1", text, flags=re.MULTILINE)
-    # These GPUs are for show, and have no model; the configuration asks for none, because PyTorch could not use it.
-    text = text.replace("    gpu_model: a100\n", "").replace("  train:\n", "  train:\n    gpu: 1\n")
+    # The configuration asks for no GPU, because PyTorch could not use these, which are for show.
+    text = text.replace("  train:\n", "  train:\n    gpu: 1\n")
     profile.write_text(text)
-    state = Path(tempfile.mkdtemp(prefix="howlow-slurm-"))  # not pytest's: munge wants a path that all may pass
+    state = Path(
+        tempfile.mkdtemp(prefix=f"howlow-slurm-{os.getpid()}-")
+    )  # not pytest's: munge wants a path that all may pass
     subprocess.run([CLUSTER, "up", state], check=True, timeout=60)
     yield folder
     for process in STARTED:
@@ -83,6 +100,13 @@ def queue() -> list[str]:
     return subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+def known_jobs() -> list[dict[str, str]]:
+    """What SLURM says of each job, also of those that have ended."""
+    command = ["scontrol", "--oneliner", "--detail", "show", "jobs"]
+    rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [dict(re.findall(r"(\w+)=(\S*)", row)) for row in rows]
+
+
 def wait_for(condition, process: subprocess.Popen, timeout_s: float = 90) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
@@ -107,28 +131,35 @@ class TestSlurm:
     """In this order: each goes on from the results of the one before."""
 
     def test_whole_run_equals_the_local_one(self, project, finished):
-        def change(config):  # in less time
-            config["seeds"] = [1]
-            config["experiments"][0]["grid"][0]["sample_rate"] = [12_000]
-
-        fewer = changed(project, "fewer.yaml", change)
-        targets = ["results/figure1.pdf", "results/summary.csv", "--configfile", fewer]
-        status, printed = run(project, *targets)
+        command = ["--configfile", TINY]
+        status, printed = run(project, *command)
         assert status == 0, printed
         assert queue() == []
-        names = [path.relative_to(project) for path in project.glob("results/tiny/**/*.*") if is_exact(path)]
-        assert len([name for name in names if name.name == "scores.parquet"]) == 4
-        assert [str(name) for name in names if (project / name).read_bytes() != (finished / name).read_bytes()] == []
-
-        ran = re.findall(r"rule_(\w+?)/\S+?/(\d+)\.log", printed)
-        submitted = [rule for rule, _ in ran]
-        assert {rule: submitted.count(rule) for rule in set(submitted)} == {
-            "demo": 1, "decode": 2, "spectrum": 2, "mel": 4, "train": 4
-        }  # fmt: skip
-        for log in project.glob("logs/tiny/*/*/seed*.log"):
-            assert re.match(r"CUDA_VISIBLE_DEVICES: [01]\n", log.read_text())  # one, of the two there are
-        plan = subprocess.run([*SNAKEMAKE, "-n", *targets], cwd=project, capture_output=True, text=True)
+        assert sameness.differences(sameness.digests(project), sameness.digests(finished)) == []
+        plan = subprocess.run([*SNAKEMAKE, "-n", *command], cwd=project, capture_output=True, text=True)
         assert "Nothing to be done" in plan.stdout + plan.stderr
+
+    def test_jobs_of_the_whole_run(self, project):
+        """Who ran where, and with which GPU; of two at once, each its own."""
+        of_rule = defaultdict(list)
+        for job in known_jobs():
+            of_rule[re.match(r"rule_([a-z]+)", job["Comment"])[1]].append(job)
+        assert {rule: len(jobs) for rule, jobs in of_rule.items()} == {
+            "demo": 1, "decode": 4, "spectrum": 4, "mel": 6, "train": 10, "times": 2, "statistics": 1, "sonify": 1
+        }  # fmt: skip
+        for rule, jobs in of_rule.items():
+            where = {(job["Partition"], job["JOB_GRES"]) for job in jobs}
+            assert where == {"train": {("gpu", "gpu:a100:1")}, "times": {("gpu", "(null)")}}.get(
+                rule, {("cpu", "(null)")}
+            ), rule
+        devices = {}
+        for job in of_rule["train"]:
+            model, cell, seed = re.fullmatch(r"rule_train_wildcards_tiny_(\w+?)_(\w+)_(\d)", job["Comment"]).groups()
+            first_line = (project / f"logs/tiny/{model}/{cell}/seed{seed}.log").read_text().splitlines()[0]
+            devices[job["JobId"]] = re.fullmatch(r"CUDA_VISIBLE_DEVICES: ([01])", first_line)[1]
+        for one, other in itertools.combinations(of_rule["train"], 2):
+            if one["StartTime"] < other["EndTime"] and other["StartTime"] < one["EndTime"]:
+                assert devices[one["JobId"]] != devices[other["JobId"]]
 
     def test_failures_are_told_with_cell_and_reason(self, project):
         def change(config):
@@ -138,7 +169,8 @@ class TestSlurm:
             config["experiments"][1]["training"]["batch_size"] = 16
 
         failing = changed(project, "failing.yaml", change)
-        less = "train:mem_mb=1000", "train:gpu=1", "train:slurm_partition=gpu"
+        # And the other way to ask for a GPU.
+        less = "train:mem_mb=1000", "train:gpu=0", "train:gres=gpu:1", "train:slurm_partition=gpu"
         targets = [f"{VGG}/run.json", f"{MUSICNN}/run.json"]
         status, printed = run(
             project, *targets, "--configfile", failing, "--keep-going", "--retries", 0, "--set-resources", *less
@@ -150,6 +182,8 @@ class TestSlurm:
         assert diverged.startswith(f"{VGG}: howlow train: {VGG}: the loss of epoch 1 is nan; a lower learning_rate")
         assert "log: logs/tiny/vgg/12k_mel8_x10_db/seed3.log, SLURM job " in diverged
         assert starved.startswith(f"{MUSICNN}: killed, because it needed more memory than it had asked for (mem_mb")
+        by_gres = [job["JOB_GRES"] for job in known_jobs() if job["JobState"] != "COMPLETED"]
+        assert by_gres == ["gpu:a100:1"] * 2
 
     def test_ctrl_c_leaves_no_job_in_the_queue(self, project):
         long = changed(project, "long.yaml", prolong)
@@ -195,8 +229,3 @@ def prolong(config) -> None:
     """Of two trainings, have the one of MUSICNN last for some time."""
     config["seeds"] = [3]
     config["experiments"][1]["training"] |= {"epochs": 350}
-
-
-def is_exact(path: Path) -> bool:
-    """Whether a result has nothing of the time that it took, or of the day."""
-    return path.suffix in (".npy", ".parquet") or path.name == "excluded.csv"

@@ -47,11 +47,11 @@ KillWait=5
 ReturnToService=2
 GresTypes=gpu
 NodeName=c1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=$cpus RealMemory=16000
-NodeName=g1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16819 CPUs=$cpus RealMemory=16000 Gres=gpu:2
+NodeName=g1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16819 CPUs=$cpus RealMemory=16000 Gres=gpu:a100:2
 PartitionName=cpu Nodes=c1 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=g1 MaxTime=INFINITE State=UP
 CONF
-    echo "NodeName=g1 Name=gpu File=$state/gpu[0-1]" >"$state/gres.conf"
+    echo "NodeName=g1 Name=gpu Type=a100 File=$state/gpu[0-1]" >"$state/gres.conf"
 }
 
 up() {
