@@ -22,6 +22,7 @@ class Change(NamedTuple):
     config: Callable[[Config], object] = lambda config: None
     files: Callable[[Path], object] = lambda folder: None
     code: Callable[[Path], object] | None = None
+    touch: str = ""  # what `snakemake --touch` after the change names, if it is called
 
 
 def _vgg(config: Config) -> Config:
@@ -73,15 +74,16 @@ def _touch_scripts(project: Path) -> None:
 
 
 def _copy(folder: Path) -> None:
-    """What `cp -a` makes of results/ and .snakemake/ in another folder; the run's own folder is replaced by it."""
+    """What `cp -a` makes of results/ in another folder; the run's own folder is replaced by it."""
     copy = folder.with_name("copy")
-    shutil.copytree(folder, copy, symlinks=True)
+    shutil.copytree(folder / "results", copy / "results", symlinks=True)
     shutil.rmtree(folder)
     copy.rename(folder)
 
 
-def _delete_metadata(folder: Path) -> None:
-    shutil.rmtree(folder / ".snakemake")
+def delete_snakemake(folder: Path) -> None:
+    """Delete what Snakemake keeps for itself."""
+    shutil.rmtree(folder / ".snakemake", ignore_errors=True)  # a copy of the results has none
 
 
 def _unchanged(project: Path) -> None:
@@ -190,7 +192,13 @@ TABLE = [
     Change("a comment or a docstring", {}, code=_append("training.py", '\n# More.\n"""More."""\n')),
     Change("`touch` of all programs and modules", {}, code=_touch_scripts),
     Change("the order of keys in the YAML file", {}, _reverse_keys),
-    Change("a fresh clone, with `results` and `.snakemake` copied by `cp -a`", {}, files=_copy, code=_unchanged),
-    Change("`.snakemake` deleted", {}, files=_delete_metadata),
+    Change("a fresh clone, with `results` copied by `cp -a`", {}, files=_copy, code=_unchanged),
+    Change("`.snakemake` deleted", {}, files=delete_snakemake),
+    Change(
+        "the learning rate of MUSICNN, and `snakemake --touch`, which names it and fails",
+        {"train": 2, "evaluate": 1, **_OF_MUSICNN},
+        lambda config: _musicnn(config)["training"].update(learning_rate=0.01),
+        touch="results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code",
+    ),
 ]
 """What the finished tiny run does again; where nothing is to be done, no jobs."""

@@ -15,8 +15,10 @@ _KEYS = {"train_seconds", "source", "commit"}
 
 def digests(folder: Path) -> dict[str, str]:
     """A digest of every file below `folder/results`, by its path; a half-written file counts as one."""
+    results = folder / "results"
     left_out = (*_MEASURED, *_OF_THE_CHECKOUT)
-    paths = [path for path in (folder / "results").glob("**/*") if path.is_file() and path.name not in left_out]
+    paths = [path for path in results.glob("**/*") if path.is_file() and path.name not in left_out]
+    paths = [path for path in paths if results / ".snakemake" not in path.parents]  # Snakemake's memory has its times
     return {str(path.relative_to(folder)): hashlib.sha256(_content(path)).hexdigest() for path in paths}
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, copy_project, planned_jobs
-from reruns import TABLE
+from conftest import ROOT, TINY, copy_project, planned_jobs, snakemake
+from reruns import ALL_JOBS, TABLE, delete_snakemake
 
 PLAN = ["--dry-run", "--quiet", "rules"]
 
@@ -16,11 +16,13 @@ PLAN = ["--dry-run", "--quiet", "rules"]
 def go(finished, tmp_path):
     """A function that makes a change to a copy of the finished run and then starts Snakemake in it."""
 
-    def start(change, *arguments):
+    def start(change, *arguments, then=None):
         folder = tmp_path / "run"
         if not folder.exists():
             shutil.copytree(finished, folder, symlinks=True)
             change.files(folder)
+        if then:
+            then(folder)
         config = yaml.safe_load(TINY.read_text())
         change.config(config)
         (folder / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -39,10 +41,25 @@ def go(finished, tmp_path):
 
 
 @pytest.mark.parametrize("change", TABLE, ids=lambda change: change.words)
-def test_reruns_exactly(go, change):
-    process = go(change, *PLAN)
+@pytest.mark.parametrize("then", [None, delete_snakemake], ids=["with", "without"])
+def test_reruns_exactly(go, change, then):
+    """Also when `.snakemake` was deleted meanwhile: what made a result is kept with the results."""
+    if change.touch:
+        touched = go(change, "--touch", "--cores", 1)
+        assert touched.returncode != 0
+        assert change.touch in touched.stdout
+        then = None  # what was touched is marked there
+    process = go(change, *PLAN, then=then)
     assert process.returncode == 0, process.stdout
     if change.jobs:
         assert planned_jobs(process) == change.jobs | {"total": sum(change.jobs.values())}
     else:
         assert "Nothing to be done" in process.stdout
+
+
+def test_deleted_results_are_made_again(finished, tmp_path):
+    """Although Snakemake's memory of them, which `.snakemake` links to, is gone as well."""
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake", symlinks=True)
+    process = snakemake(tmp_path, *PLAN, "--configfile", TINY)
+    assert planned_jobs(process) == ALL_JOBS | {"total": sum(ALL_JOBS.values())}
+    assert [path.name for path in tmp_path.iterdir()] == [".snakemake"]  # a plan makes nothing

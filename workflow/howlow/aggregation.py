@@ -1,5 +1,6 @@
 """All results of a configuration in two tables, after a check that they are its results."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,28 +41,56 @@ def runs(config: dict[str, Any], results: Path, code: dict[str, str]) -> pd.Data
     StaleError
         if a store or a training comes from another specification, code or input
     """
+    for record, key in stale(config, results, code):
+        raise StaleError(f"{told(record, key)}. Delete it and run again")
     rows = []
     for experiment in config["experiments"]:
         dataset, model = experiment["dataset"], experiment["model"]
-        tracks = read_tracks(results / dataset / "tracks.parquet").digest()
-        manifests: dict[tuple[int, int], str] = {}
         for cell in representations(experiment):
-            pair = (cell.sample_rate, cell.n_mels)
-            if pair not in manifests:
-                manifests[pair] = _checked_manifest(config, dataset, *pair, results, code)
             folder = results / dataset / model / cell.name
             macro = _macro(folder / "metrics.csv")
             for seed in config["seeds"]:
                 run = files.read_json(folder / f"seed{seed}" / "run.json")
-                expected = {
-                    "spec": provenance.digest(specs.train(config, experiment, cell, seed)),
-                    "code": code["train"],
-                    "inputs": {"manifest": manifests[pair], "tracks": tracks},
-                }
-                _check(folder / f"seed{seed}", run, expected)
                 areas = macro.loc[seed, ["roc_auc", "pr_auc"]]
                 rows.append([*_keys(dataset, model, cell), seed, *areas, run["best_epoch"], run["train_seconds"]])
     return pd.DataFrame(rows, columns=[*KEYS, "seed", "roc_auc", "pr_auc", "best_epoch", "train_seconds"])
+
+
+def stale(config: dict[str, Any], results: Path, code: dict[str, str]) -> Iterator[tuple[Path, str]]:
+    """The records on disk that are not of this configuration and code, each with the entry that differs.
+
+    They are those of the stores, `manifest.json`, and of the trainings, `run.json`. What is missing is not stale.
+    The arguments are those of `runs`.
+    """
+    for experiment in config["experiments"]:
+        dataset, model = experiment["dataset"], experiment["model"]
+        tracks_file = results / dataset / "tracks.parquet"
+        tracks = read_tracks(tracks_file).digest() if tracks_file.exists() else ""
+        manifests: dict[tuple[int, int], str] = {}
+        for cell in representations(experiment):
+            pair = (cell.sample_rate, cell.n_mels)
+            if pair not in manifests:
+                path = _manifest_path(results, dataset, *pair)
+                manifest = files.read_json(path) if path.exists() else {}
+                made_by = {
+                    "decode": [provenance.digest(specs.decode(config, dataset, cell.sample_rate)), code["decode"]],
+                    "spectrum": [provenance.digest(specs.spectrum(config)), code["spectrum"]],
+                    "mel": [provenance.digest(specs.mel(config, *pair)), code["mel"]],
+                }
+                yield from _differing(path, manifest.get("origin", {}), made_by)
+                manifests[pair] = content_digest(manifest) if manifest else ""
+            for seed in config["seeds"]:
+                path = results / dataset / model / cell.name / f"seed{seed}" / "run.json"
+                spec = provenance.digest(specs.train(config, experiment, cell, seed))
+                trained_by: dict[str, Any] = {"spec": spec, "code": code["train"]}
+                if manifests[pair] and tracks:
+                    trained_by["inputs"] = {"manifest": manifests[pair], "tracks": tracks}
+                yield from _differing(path, files.read_json(path) if path.exists() else {}, trained_by)
+
+
+def told(record: Path, key: str) -> str:
+    """In words, what is wrong with a stale record."""
+    return f"{record.parent}: its {key} is not that of this configuration and code; it was made by others"
 
 
 def summary(config: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
@@ -81,19 +110,11 @@ def summary(config: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.Dat
     return table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
 
 
-def _checked_manifest(
-    config: dict[str, Any], dataset: str, sample_rate: int, n_mels: int, results: Path, code: dict[str, str]
-) -> str:
-    """The digest of a store's content, once it is sure that the store is this configuration's."""
-    path = _manifest_path(results, dataset, sample_rate, n_mels)
-    manifest = files.read_json(path)
-    expected = {
-        "decode": [provenance.digest(specs.decode(config, dataset, sample_rate)), code["decode"]],
-        "spectrum": [provenance.digest(specs.spectrum(config)), code["spectrum"]],
-        "mel": [provenance.digest(specs.mel(config, sample_rate, n_mels)), code["mel"]],
-    }
-    _check(path, manifest["origin"], expected)
-    return content_digest(manifest)
+def _differing(record: Path, found: dict[str, Any], expected: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The first entry that differs, if any does and there is a record."""
+    differing = [key for key, value in expected.items() if found.get(key) != value]
+    if found and differing:
+        yield record, differing[0]
 
 
 @cache
@@ -105,15 +126,6 @@ def _clip_counts(results: Path, dataset: str, sample_rate: int, n_mels: int) -> 
 
 def _manifest_path(results: Path, dataset: str, sample_rate: int, n_mels: int) -> Path:
     return results / dataset / "mel" / str(sample_rate) / str(n_mels) / "manifest.json"
-
-
-def _check(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    for key, value in expected.items():
-        if found.get(key) != value:
-            raise StaleError(
-                f"{path}: its {key} is not that of this configuration and code; it was made by others. Delete it and"
-                " run again"
-            )
 
 
 def _macro(path: Path) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, names, and the two parameters of every rule.
 import gc
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,6 +30,30 @@ try:
 except HowlowError as error:
     raise WorkflowError(str(error))
 
+
+# Where Snakemake keeps how each result was made, and where howlow has it keep that.
+MEMORY, KEPT_MEMORY = Path(".snakemake", "metadata"), Path("results", ".snakemake")
+
+
+def keep_memory():
+    """Keep Snakemake's memory of how each result was made with the results: it then goes wherever these are copied."""
+    if MEMORY.is_symlink() or MEMORY.parent.is_symlink():
+        return
+    MEMORY.mkdir(parents=True, exist_ok=True)
+    MEMORY.with_name("incomplete").mkdir(exist_ok=True)  # else Snakemake takes the other for that of an old version
+    if KEPT_MEMORY.is_dir():  # of these very results, so it counts
+        shutil.copytree(KEPT_MEMORY, MEMORY, dirs_exist_ok=True)
+        shutil.rmtree(KEPT_MEMORY)
+    KEPT_MEMORY.parent.mkdir(exist_ok=True)
+    shutil.move(MEMORY, KEPT_MEMORY)
+    MEMORY.symlink_to(Path("..") / KEPT_MEMORY)
+
+
+if MEMORY.is_symlink() and not MEMORY.exists():  # the results were deleted
+    MEMORY.unlink()
+if KEPT_MEMORY.is_dir():
+    keep_memory()
+
 EXPERIMENTS = {(e["dataset"], e["model"]): e for e in config["experiments"]}
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in EXPERIMENTS))
 CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items()}
@@ -55,6 +80,7 @@ localrules:
 
 
 onstart:
+    keep_memory()
     # Its own limit of submissions, 100 a second, has Snakemake 9 look at all jobs once a second for each job that has
     # finished so far: half a core after 200 jobs. Jobs here last for seconds at least and need no such limit.
     limiter = workflow.scheduler.job_rate_limiter
@@ -71,13 +97,7 @@ onstart:
 
 onsuccess:
     if workflow.touch:  # aggregation would refuse what is not of this configuration; but it did not run
-        try:
-            for each in EXPERIMENTS.values():
-                refuse_stale(each)
-        except FileNotFoundError:
-            pass  # of an unfinished run, what is there was touched
-        except HowlowError as error:
-            raise WorkflowError(str(error))
+        refuse_stale()
 
 
 onerror:
@@ -202,12 +222,25 @@ def tracks_to_decode(wildcards):
     return ancient(tracks) if clips and all(is_current_mel(dataset, sample_rate, n, shard) for n in bands) else tracks
 
 
-def refuse_stale(experiment):
-    """Raise a HowlowError that names a result of another configuration or code."""
+def refuse_stale():
+    """Have the next run make what was touched and is of another configuration or code; name it and fail."""
     from howlow import aggregation  # here, because it imports pandas
 
     stages = {stage: code(stage) for stage in ("decode", "spectrum", "mel", "train")}
-    aggregation.runs(specs.aggregate(config, experiment), Path("results"), stages)
+    stale = {
+        record.parent: aggregation.told(record, key)
+        for each in EXPERIMENTS.values()
+        for record, key in aggregation.stale(specs.aggregate(config, each), Path("results"), stages)
+    }
+    touched = [job for job in workflow.dag.jobs if job.rule.name in ("mel", "train") and folder_of(job) in stale]
+    for job in touched:
+        workflow.persistence.started(job)  # and not finished
+    if touched:
+        raise WorkflowError(f"{stale[folder_of(touched[0])]}; --touch can't change that. The next run makes it anew")
+
+
+def folder_of(job):
+    return Path(job.output[0]).parent
 
 
 def generated_audio(wildcards):
