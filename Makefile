@@ -34,7 +34,7 @@ check: $(VENV)/development
 plans: $(VENV)/development
 	$(BIN)/python workflow/scripts/plan.py --expect tests/plans.yaml
 
-# The key tables of config/README.md, and of README.md the rule graph and the table of reruns.
+# The key tables of config/README.md, of README.md the rule graph and the table of reruns, of docs/scale.md the numbers.
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
 
