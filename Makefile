@@ -21,7 +21,7 @@ all: $(VENV)/runtime
 	$(BIN)/snakemake --quiet rules --configfile $(CONFIG) --report results/report.zip
 
 test: check
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/development
 	$(BIN)/ruff check

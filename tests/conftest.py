@@ -25,6 +25,15 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 TINY = ROOT / "tests" / "tiny.yaml"
 
 
+# Minutes each, and SLURM's are mostly waited for: with one of them last, all other cores would be idle.
+LONGEST = ("test_slurm", "test_answers", "test_kills")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; the order is otherwise as it was."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def real_music() -> Path:
     """A folder of real music in MagnaTagATune's layout, named by HOWLOW_REAL_MUSIC."""

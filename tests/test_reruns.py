@@ -63,3 +63,17 @@ def test_deleted_results_are_made_again(finished, tmp_path):
     process = snakemake(tmp_path, *PLAN, "--configfile", TINY)
     assert planned_jobs(process) == ALL_JOBS | {"total": sum(ALL_JOBS.values())}
     assert [path.name for path in tmp_path.iterdir()] == [".snakemake"]  # a plan makes nothing
+
+
+def test_records_that_lie_elsewhere_move_to_the_results(finished, tmp_path):
+    """Of a result that is known in both places, the record beside the results counts."""
+    shutil.copytree(finished / "results", tmp_path / "results")
+    kept, usual = tmp_path / "results" / ".snakemake", tmp_path / ".snakemake" / "metadata"
+    names = sorted(path.name for path in kept.iterdir())
+    usual.mkdir(parents=True)
+    (kept / names[0]).rename(usual / names[0])
+    (usual / names[1]).write_text('{"params": ["of another configuration"], "record_format_version": 6}')
+    process = snakemake(tmp_path, *PLAN, "--configfile", TINY)
+    assert "Nothing to be done" in process.stdout
+    assert usual.is_symlink()
+    assert sorted(path.name for path in usual.iterdir()) == names

@@ -39,13 +39,14 @@ def keep_memory():
     """Keep Snakemake's memory of how each result was made with the results: it then goes wherever these are copied."""
     if MEMORY.is_symlink() or MEMORY.parent.is_symlink():
         return
-    MEMORY.mkdir(parents=True, exist_ok=True)
-    MEMORY.with_name("incomplete").mkdir(exist_ok=True)  # else Snakemake takes the other for that of an old version
-    if KEPT_MEMORY.is_dir():  # of these very results, so it counts
-        shutil.copytree(KEPT_MEMORY, MEMORY, dirs_exist_ok=True)
-        shutil.rmtree(KEPT_MEMORY)
-    KEPT_MEMORY.parent.mkdir(exist_ok=True)
-    shutil.move(MEMORY, KEPT_MEMORY)
+    KEPT_MEMORY.mkdir(parents=True, exist_ok=True)
+    # Without this folder, Snakemake takes the other for an old version's.
+    MEMORY.with_name("incomplete").mkdir(parents=True, exist_ok=True)
+    if MEMORY.is_dir():
+        for record in MEMORY.iterdir():
+            if not (KEPT_MEMORY / record.name).exists():  # those of these very results count
+                shutil.move(record, KEPT_MEMORY)
+        shutil.rmtree(MEMORY)
     MEMORY.symlink_to(Path("..") / KEPT_MEMORY)
 
 
