@@ -89,7 +89,7 @@ def run(project: Path, *arguments: object) -> tuple[int, str]:
     """The exit status of a run and what it printed."""
     process = start(project, *arguments)
     try:
-        status = process.wait(timeout=300)
+        status = process.wait(timeout=900)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail((project / "out.txt").read_text())
@@ -107,7 +107,7 @@ def known_jobs() -> list[dict[str, str]]:
     return [dict(re.findall(r"(\w+)=(\S*)", row)) for row in rows]
 
 
-def wait_for(condition, process: subprocess.Popen, timeout_s: float = 90) -> None:
+def wait_for(condition, process: subprocess.Popen, timeout_s: float = 180) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -190,7 +190,7 @@ class TestSlurm:
         process = start(project, f"{MUSICNN}/run.json", "--configfile", long)
         wait_for(lambda: (project / MUSICNN / "checkpoint.pt").exists(), process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) != 0
+        assert process.wait(timeout=120) != 0
         assert queue() == []
 
     def test_killed_snakemake_is_resumed_as_documented(self, project):
