@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 
 import pytest
 import yaml
@@ -77,3 +78,37 @@ def test_records_that_lie_elsewhere_move_to_the_results(finished, tmp_path):
     assert "Nothing to be done" in process.stdout
     assert usual.is_symlink()
     assert sorted(path.name for path in usual.iterdir()) == names
+
+
+class TestJobEndedWhileSnakemakeWasDead:
+    """On a cluster it goes on; Snakemake has then no record of what it made."""
+
+    @pytest.fixture
+    def folder(self, finished, tmp_path):
+        shutil.copytree(finished / "results", tmp_path / "results")
+        records = tmp_path / "results" / ".snakemake"
+        of_training = "results/tiny/musicnn/12k_mel8_x1_db/seed1/"
+        unknown = [path for path in records.iterdir() if urlsafe_b64decode(path.name).decode().startswith(of_training)]
+        assert len(unknown) == 4
+        for record in unknown:
+            record.unlink()
+        config = yaml.safe_load(TINY.read_text())
+        config["experiments"][1]["training"]["learning_rate"] = 0.01
+        (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
+        return tmp_path
+
+    def test_its_result_is_known_from_the_next_run_on(self, folder):
+        process = snakemake(
+            folder, "results/about.html", "all", "--cores", 1, "--forcerun", "about", "--configfile", TINY
+        )
+        assert process.returncode == 0, process.stdout
+        plan = snakemake(folder, *PLAN, "--configfile", "changed.yaml")
+        assert planned_jobs(plan)["train"] == 2
+
+    def test_its_result_is_refused_and_made_anew_if_it_is_of_another_configuration(self, folder):
+        process = snakemake(folder, "--cores", 1, "--configfile", "changed.yaml")
+        assert process.returncode != 0
+        named = "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code"
+        assert named in process.stdout
+        plan = snakemake(folder, *PLAN, "--configfile", "changed.yaml")
+        assert planned_jobs(plan)["train"] == 2

@@ -82,6 +82,7 @@ localrules:
 
 onstart:
     keep_memory()
+    remember_finished()
     # Its own limit of submissions, 100 a second, has Snakemake 9 look at all jobs once a second for each job that has
     # finished so far: half a core after 200 jobs. Jobs here last for seconds at least and need no such limit.
     limiter = workflow.scheduler.job_rate_limiter
@@ -98,7 +99,7 @@ onstart:
 
 onsuccess:
     if workflow.touch:  # aggregation would refuse what is not of this configuration; but it did not run
-        refuse_stale()
+        refuse_stale(workflow.dag.jobs)
 
 
 onerror:
@@ -223,21 +224,31 @@ def tracks_to_decode(wildcards):
     return ancient(tracks) if clips and all(is_current_mel(dataset, sample_rate, n, shard) for n in bands) else tracks
 
 
-def refuse_stale():
-    """Have the next run make what was touched and is of another configuration or code; name it and fail."""
+def refuse_stale(jobs):
+    """Have the next run make what of these jobs' results is of another configuration or code; name it and fail."""
     from howlow import aggregation  # here, because it imports pandas
 
     stages = {stage: code(stage) for stage in ("decode", "spectrum", "mel", "train")}
-    stale = {
+    told = {
         record.parent: aggregation.told(record, key)
         for each in EXPERIMENTS.values()
         for record, key in aggregation.stale(specs.aggregate(config, each), Path("results"), stages)
     }
-    touched = [job for job in workflow.dag.jobs if job.rule.name in ("mel", "train") and folder_of(job) in stale]
-    for job in touched:
+    stale = [job for job in jobs if job.rule.name in ("mel", "train") and folder_of(job) in told]
+    for job in stale:
         workflow.persistence.started(job)  # and not finished
-    if touched:
-        raise WorkflowError(f"{stale[folder_of(touched[0])]}; --touch can't change that. The next run makes it anew")
+    if stale:
+        raise WorkflowError(f"{told[folder_of(stale[0])]}. Start again, and it is made anew")
+
+
+def remember_finished():
+    """Have Snakemake know of results whose jobs ended while it was dead: on a cluster they go on without it."""
+    settled = (job for job in workflow.dag.jobs if not workflow.dag.needrun(job))
+    unknown = [job for job in settled if not workflow.persistence.has_metadata(job)]
+    if unknown:
+        refuse_stale(unknown)
+        for job in unknown:
+            workflow.async_run(workflow.persistence.finished(job))
 
 
 def folder_of(job):
