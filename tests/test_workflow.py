@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 import sameness
 import yaml
-from conftest import ROOT, TINY, snakemake
+from conftest import ROOT, TINY, run_script, snakemake
+
+from howlow import config as configuration
+from howlow import specs
 
 PLAN = ["--dry-run", "--quiet", "rules"]
 
@@ -101,19 +104,17 @@ class TestFinished:
         assert not [*finished.glob("results/**/.*.part")]
         assert (finished / "results/tiny/excluded.csv").read_text() == "clip_id,stage,reason\n"
 
-    def test_stale_results_are_refused_by_name(self, run):
-        """By aggregation, also where Snakemake knows nothing of how they were made."""
-        folder, go = run
-        shutil.rmtree(folder / ".snakemake")
-        shutil.rmtree(folder / "results" / ".snakemake")
-
-        def change(config):
-            config["experiments"][1]["training"]["learning_rate"] = 0.01
-
-        process = go("results/runs.csv", "--cores", 1, "--forcerun", "aggregate", change=change)
+    def test_stale_results_are_refused_by_name(self, finished, tmp_path):
+        """By aggregation itself, whatever Snakemake believes."""
+        config = configuration.load(TINY)
+        config["experiments"][1]["training"]["learning_rate"] = 0.01
+        spec = specs.aggregate(config, config["experiments"][1])
+        results, made = finished / "results", (tmp_path / "runs.csv", tmp_path / "summary.csv")
+        process = run_script("aggregate", "--results", results, "--runs", made[0], "--summary", made[1], spec=spec)
         assert process.returncode != 0
-        stale = "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code"
-        assert f"{stale}; it was made by others. Delete it and run again" in process.stdout
+        stale = "tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code"
+        assert f"howlow aggregate: {results}/{stale}; it was made by others. Delete it and run again" in process.stderr
+        assert not any(path.exists() for path in made)
 
     def test_touched_results_of_another_window_are_made_again(self, run):
         folder, go = run
