@@ -1,0 +1,52 @@
+"""What all programs share: they end with the process that started them, however that ended."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import ROOT
+
+PROGRAM = """
+import os, sys, time
+from howlow import program
+
+def work(_):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+def main(args):
+    print(os.getpid(), flush=True)
+    list(program.parallel(work, range(2), processes=2))
+
+program.run(main, program.parser(None))
+"""
+OPTIONS = "--spec {} --code test"
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch) -> Path:
+    """A program with two workers, which print their process numbers and then take long."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
+    path = tmp_path / "long.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+class TestParentIsKilled:
+    def test_program_and_its_workers_end(self, program):
+        command = f"{sys.executable} {program} {OPTIONS} --parent $$; true"
+        parent = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE, text=True)
+        started = [psutil.Process(int(parent.stdout.readline())) for _ in range(3)]
+        parent.kill()
+        parent.wait()
+        assert psutil.wait_procs(started, timeout=10)[1] == []
+
+    def test_program_whose_parent_is_dead_already_does_not_begin(self, program):
+        command = [sys.executable, program, *OPTIONS.split(), "--parent", "1"]
+        process = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        assert process.returncode == -signal.SIGKILL
+        assert process.stdout == ""
