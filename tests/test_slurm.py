@@ -73,8 +73,18 @@ def project(tmp_path_factory):
         process.kill()  # those of tests that failed
     subprocess.run([CLUSTER, "down", state], check=True, timeout=60)
     shutil.rmtree(state)
-    left = subprocess.run(["pgrep", "-a", "slurmctld|slurmd|munged"], capture_output=True, text=True).stdout
-    assert str(state) not in left
+    assert processes_of(state, folder) == []
+
+
+def processes_of(*folders: Path) -> list[str]:
+    """The command lines of all processes that name one of these folders, half a minute later at the most."""
+    end = time.monotonic() + 30
+    while True:
+        lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+        left = [line for line in lines if any(str(folder) in line for folder in folders)]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.5)
 
 
 def start(project: Path, *arguments: object) -> subprocess.Popen:
