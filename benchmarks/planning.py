@@ -22,7 +22,6 @@ from howlow import plans  # noqa: E402
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 PLAN = ["--dry-run", "--quiet", "rules"]
-N_CELLS = 10_000
 
 BARE = """
 rule all:

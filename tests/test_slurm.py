@@ -64,9 +64,8 @@ def project(tmp_path_factory):
     # The configuration asks for no GPU, because PyTorch could not use these, which are for show.
     text = text.replace("  train:\n", "  train:\n    gpu: 1\n")
     profile.write_text(text)
-    state = Path(
-        tempfile.mkdtemp(prefix=f"howlow-slurm-{os.getpid()}-")
-    )  # not pytest's: munge wants a path that all may pass
+    # Not in pytest's folder: munge wants a path that all may pass.
+    state = Path(tempfile.mkdtemp(prefix=f"howlow-slurm-{os.getpid()}-"))
     subprocess.run([CLUSTER, "up", state], check=True, timeout=60)
     yield folder
     for process in STARTED:
@@ -167,9 +166,13 @@ class TestSlurm:
             model, cell, seed = re.fullmatch(r"rule_train_wildcards_tiny_(\w+?)_(\w+)_(\d)", job["Comment"]).groups()
             first_line = (project / f"logs/tiny/{model}/{cell}/seed{seed}.log").read_text().splitlines()[0]
             devices[job["JobId"]] = re.fullmatch(r"CUDA_VISIBLE_DEVICES: ([01])", first_line)[1]
-        for one, other in itertools.combinations(of_rule["train"], 2):
-            if one["StartTime"] < other["EndTime"] and other["StartTime"] < one["EndTime"]:
-                assert devices[one["JobId"]] != devices[other["JobId"]]
+        at_once = [
+            (devices[one["JobId"]], devices[other["JobId"]])
+            for one, other in itertools.combinations(of_rule["train"], 2)
+            if one["StartTime"] < other["EndTime"] and other["StartTime"] < one["EndTime"]
+        ]
+        assert at_once
+        assert all(one != other for one, other in at_once)
 
     def test_failures_are_told_with_cell_and_reason(self, project):
         def change(config):
