@@ -104,7 +104,7 @@ def test_clips_are_16_khz_mono_32_kbit_mp3_and_long_enough(root):
 
 def test_44_khz_stereo(tmp_path):
     path = tmp_path / "clip.mp3"
-    demo._write_clip(path, {"piano", "air"}, (0, 1), sample_rate=44_100, n_channels=2)
+    demo._write_clip((path, {"piano", "air"}, (0, 1)), sample_rate=44_100, n_channels=2)
     info = soundfile.info(path)
     assert (info.samplerate, info.channels) == (44_100, 2)
     assert path.stat().st_size * 8 / info.duration == pytest.approx(128_000, rel=0.01)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -10,15 +11,18 @@ import pytest
 from conftest import ROOT
 
 PROGRAM = """
-import os, sys, time
+import os, time
 from howlow import program
 
+def tell():
+    os.write(1, f"{os.getpid()}\\n".encode())  # at once: parts of a print may come between another's
+
 def work(_):
-    print(os.getpid(), flush=True)
+    tell()
     time.sleep(60)
 
 def main(args):
-    print(os.getpid(), flush=True)
+    tell()
     list(program.parallel(work, range(2), processes=2))
 
 program.run(main, program.parser(None))
@@ -41,6 +45,18 @@ class TestParentIsKilled:
         command = f"{sys.executable} {program} {OPTIONS} --parent $$; true"
         parent = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE, text=True)
         started = [psutil.Process(int(parent.stdout.readline())) for _ in range(3)]
+        parent.kill()
+        parent.wait()
+        assert psutil.wait_procs(started, timeout=10)[1] == []
+
+    def test_demo_and_its_workers_end(self, tmp_path):
+        script = ROOT / "workflow" / "scripts" / "demo.py"
+        spec = """'{"n_clips": 5000}'"""  # minutes of work
+        options = f"--spec {spec} --code test --root {tmp_path} --threads 2"
+        parent = subprocess.Popen(["bash", "-c", f"{sys.executable} {script} {options} --parent $$; true"])
+        while parent.poll() is None and len(started := psutil.Process(parent.pid).children(recursive=True)) < 3:
+            time.sleep(0.05)
+        assert parent.poll() is None
         parent.kill()
         parent.wait()
         assert psutil.wait_procs(started, timeout=10)[1] == []

@@ -34,15 +34,14 @@ same noise would tell it, too.
 
 import csv
 from collections.abc import Set
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from tqdm import tqdm
 
+from howlow import program
 from howlow.synthesis import INSTRUMENTS, render
 
 N_CLIPS = 420
@@ -194,16 +193,17 @@ def generate(
     infos = _draw_infos(folders)
     for folder in FOLDERS:
         (root / "mp3" / folder).mkdir(parents=True, exist_ok=True)
-    playing = [frozenset(np.array(TAGS)[row]) for row in played]
     paths = [root / "mp3" / info["mp3_path"] for info in infos]
+    playing = [frozenset(np.array(TAGS)[row]) for row in played]
     seeds = [(seed, clip_id) for clip_id in range(1, n_clips + 1)]
     write = partial(_write_clip, sample_rate=sample_rate, n_channels=n_channels)
-    with ProcessPoolExecutor(workers) as pool:
-        list(tqdm(pool.map(write, paths, playing, seeds), "demo clips", n_clips))
+    written = program.parallel(write, zip(paths, playing, seeds, strict=True), workers)
+    list(program.progress(written, "demo clips", n_clips))
     _write_tables(root, infos, annotated)
 
 
-def _write_clip(path: Path, playing: Set[str], seed: tuple[int, int], *, sample_rate: int, n_channels: int) -> None:
+def _write_clip(clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: int, n_channels: int) -> None:
+    path, playing, seed = clip
     signal = render(playing, np.random.default_rng(seed), sample_rate=sample_rate, n_channels=n_channels)
     soundfile.write(
         path,
