@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 from filelock import FileLock
+from packaging.utils import canonicalize_name
 
 from howlow import plans
 
@@ -114,7 +117,30 @@ def snakemake(folder: Path, *arguments: object):
     """Run the workflow in a folder of its own; gives the finished process, with both streams in `stdout`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, *arguments]
     words = [str(word) for word in command]
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, check=False)
+    return subprocess.run(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=os.environ | runtime_only(),
+        check=False,
+    )
+
+
+@cache
+def runtime_only() -> dict[str, str]:
+    """Variables with which Python finds no module that is installed for development only; users have none of them."""
+    runtime, development = (
+        {canonicalize_name(line.split("==")[0]) for line in (ROOT / "envs" / name).open() if "==" in line}
+        for name in ("requirements.txt", "requirements-dev.txt")
+    )
+    absent = [
+        module
+        for module, names in packages_distributions().items()
+        if {canonicalize_name(name) for name in names} <= development - runtime
+    ]
+    return {"PYTHONPATH": str(ROOT / "tests" / "runtime"), "HOWLOW_ABSENT": " ".join(absent)}
 
 
 def copy_project(folder: Path) -> Path:

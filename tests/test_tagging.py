@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import subprocess
 import sys
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
-from conftest import ROOT, SCRIPTS, run_script
+from conftest import ROOT, SCRIPTS, run_script, runtime_only
 
 from howlow import audio, files, mel, models, provenance, tagging
 from howlow.tracks import Tracks
@@ -402,6 +403,15 @@ def _check_example(onnx_path, tmp_path, command):
         exec(example, result)
     _, text, _ = command("tag", "--model", tmp_path / "model.pt", song, "--format", "json")
     assert result["tags"] == pytest.approx(json.loads(text)[-1]["tags"], abs=1e-5)
+
+
+def test_packages_of_the_runtime_suffice(model, tmp_path):
+    song, onnx_path = write_audio(tmp_path / "song.wav", noise(SECONDS)), tmp_path / "model.onnx"
+    for name, *arguments in (("tag", song), ("export_onnx", "--onnx", onnx_path)):
+        words = [sys.executable, SCRIPTS / f"{name}.py", "--model", model, *arguments]
+        process = subprocess.run(words, capture_output=True, text=True, env=os.environ | runtime_only())
+        assert process.returncode == 0, process.stderr
+    assert onnx_path.exists()
 
 
 def test_onnx_without_its_package(model, tmp_path, command, monkeypatch):
