@@ -1,5 +1,6 @@
 """Decoding: the centred crop of what is really in a file, at any rate, or a reason why not."""
 
+import re
 import tracemalloc
 
 import av
@@ -90,6 +91,14 @@ def test_bad_files_are_named_with_their_reason(name, reason, rate, tmp_path):
     with pytest.raises(audio.AudioError, match=reason) as caught:
         audio.load_clip(path, rate)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".wav", ".m4a"])
+def test_what_is_no_audio_is_called_that_whatever_its_name(suffix, tmp_path):
+    path = _bad(tmp_path, "not audio").rename(tmp_path / f"a{suffix}")
+    assert audio.declared_seconds(path) == "not decodable audio (Format not recognised.)"
+    with pytest.raises(audio.AudioError, match=re.escape("not decodable audio (Format not recognised.)")):
+        audio.load_clip(path, 16_000)
 
 
 def test_length_is_bounded(tone, monkeypatch):

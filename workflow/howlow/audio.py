@@ -26,6 +26,7 @@ MAX_SAMPLES = 3600 * 48_000
 
 _MAX_NATIVE_RATE_HZ = 768_000
 _BLOCK_SAMPLES = 1 << 18
+_SFE_BAD_FILE = 7  # of libsndfile's error codes
 # Around the crop, for the resampler's filter to settle in.
 _MARGIN_S = 0.1
 # A declared length that is missed by more than encoders pad means that the file was cut off.
@@ -148,7 +149,7 @@ def declared_seconds(path: Path | str) -> float | str:
         try:
             return soundfile.info(path).duration
         except soundfile.LibsndfileError as error:
-            source = _open_with_ffmpeg(path, AudioError(path, f"not decodable audio ({error.error_string})"))
+            source = _open_with_ffmpeg(path, _undecodable(path, error))
             source.blocks.close()
             return (source.declared_samples or 0) / source.sample_rate
     except AudioError as error:
@@ -209,8 +210,7 @@ def _open(path: Path) -> _Source:
     try:
         file = soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
     except soundfile.LibsndfileError as error:
-        reason = AudioError(path, f"not decodable audio ({error.error_string})")
-        return _open_with_ffmpeg(path, reason)
+        return _open_with_ffmpeg(path, _undecodable(path, error))
     # An MP3's header is an estimate; that of the others is exact.
     declared = None if file.subtype.startswith("MPEG") else file.frames
     return _Source(_checked_rate(path, file.samplerate), declared, _libsndfile_blocks(path, file))
@@ -223,7 +223,13 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.nd
             while len(block := file.read(size, dtype="float32", always_2d=True)):
                 yield block[:, 0] if file.channels == 1 else block.mean(axis=1)
     except soundfile.LibsndfileError as error:
-        raise AudioError(path, f"not decodable audio ({error.error_string})") from None
+        raise _undecodable(path, error) from None
+
+
+def _undecodable(path: Path, error: soundfile.LibsndfileError) -> AudioError:
+    # Of a file named .mp3 without a frame of it, libsndfile says that it does not exist.
+    why = "Format not recognised." if error.code == _SFE_BAD_FILE else error.error_string
+    return AudioError(path, f"not decodable audio ({why})")
 
 
 def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
