@@ -45,9 +45,7 @@ class TestParentIsKilled:
         command = f"{sys.executable} {program} {OPTIONS} --parent $$; true"
         parent = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE, text=True)
         started = [psutil.Process(int(parent.stdout.readline())) for _ in range(3)]
-        parent.kill()
-        parent.wait()
-        assert psutil.wait_procs(started, timeout=10)[1] == []
+        _kill_and_wait(parent, started)
 
     def test_demo_and_its_workers_end(self, tmp_path):
         script = ROOT / "workflow" / "scripts" / "demo.py"
@@ -57,12 +55,17 @@ class TestParentIsKilled:
         while parent.poll() is None and len(started := psutil.Process(parent.pid).children(recursive=True)) < 3:
             time.sleep(0.05)
         assert parent.poll() is None
-        parent.kill()
-        parent.wait()
-        assert psutil.wait_procs(started, timeout=10)[1] == []
+        _kill_and_wait(parent, started)
 
     def test_program_whose_parent_is_dead_already_does_not_begin(self, program):
         command = [sys.executable, program, *OPTIONS.split(), "--parent", "1"]
         process = subprocess.run(command, capture_output=True, text=True, timeout=30)
         assert process.returncode == -signal.SIGKILL
         assert process.stdout == ""
+
+
+def _kill_and_wait(parent: subprocess.Popen, started: list[psutil.Process]):
+    """Kill a process; all that it started has to end soon."""
+    parent.kill()
+    parent.wait()
+    assert psutil.wait_procs(started, timeout=10)[1] == []
