@@ -4,16 +4,13 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from howlow.store import Store
-
-RESIDENT_SHARE = 0.4
-"""Share of a GPU's free memory that a cell's spectrograms may take to stay there in float16: several cells may share
-a GPU. What does not fit is read ahead of the training instead."""
 
 _READ_CLIPS = 256
 _AHEAD = 3
@@ -60,13 +57,11 @@ class Feed:
                 yield batch.to(self.device, non_blocking=True).float().unsqueeze(1)
 
 
-def feed(store: Store, device: torch.device) -> Feed:
-    """A feed that keeps the store on a GPU where it fits `RESIDENT_SHARE`."""
-    if device.type != "cuda":
-        return Feed(store, device)
+def feed(store: Store, device: torch.device, resident_bytes: float = inf) -> Feed:
+    """A feed that keeps the store on a GPU where it takes `resident_bytes` at most; else batches are read ahead."""
     needed = 2 * len(store.clip_ids) * store.n_mels * store.n_frames
-    free, _ = torch.cuda.mem_get_info(device)
-    return Feed(store, device, load(store, device) if needed <= RESIDENT_SHARE * free else None)
+    is_resident = device.type == "cuda" and needed <= resident_bytes
+    return Feed(store, device, load(store, device) if is_resident else None)
 
 
 def load(store: Store, device: torch.device) -> Tensor:

@@ -135,8 +135,13 @@ def train(config: Spec, experiment: Spec, cell: Representation, seed: int) -> Sp
         "sample_rate": cell.sample_rate,
         "seconds": config["datasets"][experiment["dataset"]]["seconds"],
         "seed": seed,
-        "training": experiment["training"],
+        "training": _protocol(experiment),
     }
+
+
+def _protocol(experiment: Spec) -> Spec:
+    """How an experiment's networks are trained, without the device: to train on another one is no other experiment."""
+    return {key: value for key, value in experiment["training"].items() if key != "device"}
 
 
 def evaluate(config: Spec) -> Spec:
@@ -159,7 +164,6 @@ def times(config: Spec, experiment: Spec) -> Spec:
     """Of measuring the times of all cells of an experiment."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
-        "device": experiment["training"]["device"],
         "model": experiment["model"],
         "options": experiment["options"],
         "seconds": config["datasets"][experiment["dataset"]]["seconds"],
@@ -174,7 +178,7 @@ def aggregate(config: Spec, experiment: Spec) -> Spec:
     dataset = experiment["dataset"]
     return {
         "datasets": {dataset: config["datasets"][dataset]},
-        "experiments": [experiment],
+        "experiments": [experiment | {"training": _protocol(experiment)}],
         "seeds": config["seeds"],
         "spectrograms": config["spectrograms"],
     }

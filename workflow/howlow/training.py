@@ -1,8 +1,10 @@
 """Training of one cell with one seed, and the scores of the trained network."""
 
+import contextlib
 import ctypes
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.adam import adam
 
-from howlow import files
+from howlow import files, needs
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
 from howlow.protocol import Epoch, Protocol
 
-# Clips whose scores are computed together; it bounds the memory of the evaluation.
-_SCORE_BATCH = {"cpu": 8, "cuda": 64}
+_OUT_OF_MEMORY = ("CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What stands in the errors of CUDA's libraries, for which PyTorch has no class of its own."""
 
 
 class TrainingError(HowlowError):
@@ -115,6 +117,28 @@ def prepare(threads: int, device: str = "cpu") -> torch.device:
     return torch.device("cuda" if has_gpu else "cpu")
 
 
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the model of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+@contextlib.contextmanager
+def out_of_memory_is_told(batch_size: int) -> Iterator[None]:
+    """Make a TrainingError of what PyTorch, cuDNN and cuBLAS raise when the memory of a GPU does not suffice."""
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error)
+        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in words for sign in _OUT_OF_MEMORY):
+            raise
+        wanted = words.partition("Tried to allocate ")[2].partition(". ")[0]
+        raise TrainingError(
+            f"the memory of the GPU does not suffice for batches of {batch_size} clips"
+            f"{f', PyTorch wanted {wanted} more' * bool(wanted)}; let fewer programs share the GPU, set a smaller"
+            " batch_size or width for the whole experiment, or use a larger GPU"
+        ) from None
+
+
 def lay_out(model: nn.Module, device: torch.device) -> None:
     """Put a network on its device, and its weights and all that it computes in the layout that is fastest there.
 
@@ -175,25 +199,19 @@ def train(
     Raises
     ------
     TrainingError
-        if a split is empty, the loss is not finite, or the GPU's memory does not suffice
+        if a split is empty, or the loss is not finite
     """
     for name, clips in (("training", train_clips), ("validation", validation_clips)):
         if not len(clips.indices):
             raise TrainingError(f"there is no {name} clip")
     optimizer = Adam(model)
     history, kept = _resume(checkpoint, identity, model, optimizer, feed.device)
-    try:
-        while not protocol.is_over(history):
-            history.append(_epoch(model, optimizer, feed, train_clips, validation_clips, protocol, seed, len(history)))
-            if protocol.keep == "last" or protocol.is_best(history, len(history) - 1):
-                weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-                kept = Kept(history[-1].epoch, weights)
-            _write_checkpoint(checkpoint, identity, model, optimizer, history, kept)
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"out of GPU memory with batch_size {protocol.batch_size}: {str(error).split('. ')[0]}; a smaller batch or"
-            " fewer trainings that share the GPU may help"
-        ) from None
+    while not protocol.is_over(history):
+        history.append(_epoch(model, optimizer, feed, train_clips, validation_clips, protocol, seed, len(history)))
+        if protocol.keep == "last" or protocol.is_best(history, len(history) - 1):
+            weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            kept = Kept(history[-1].epoch, weights)
+        _write_checkpoint(checkpoint, identity, model, optimizer, history, kept)
     assert kept is not None
     model.load_state_dict(kept.weights)
     return history, kept.epoch
@@ -236,7 +254,8 @@ def _epoch(
     print(
         f"epoch {epoch}/{protocol.epochs}: training loss {train_loss:.4f}, validation loss {val_loss:.4f}", flush=True
     )
-    return Epoch(epoch, train_loss, val_loss, val_roc_auc, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Epoch(epoch, train_loss, val_loss, val_roc_auc, seconds, device_name(feed.device))
 
 
 def _pass(model: nn.Module, optimizer: Adam, learning_rate: float, feed: Feed, clips: Clips, batch_size: int) -> float:
@@ -279,7 +298,7 @@ def _validate(model: nn.Module, feed: Feed, clips: Clips, need_roc_auc: bool) ->
 def _logits(model: nn.Module, feed: Feed, indices: np.ndarray) -> Tensor:
     model.eval()
     with torch.inference_mode():
-        batches = feed.batches(indices, _SCORE_BATCH[feed.device.type])
+        batches = feed.batches(indices, needs.SCORE_BATCH[feed.device.type])
         return torch.cat([_forward(model, batch) for batch in batches]).cpu()
 
 
@@ -319,4 +338,6 @@ def _resume(
     optimizer.state = state["optimizer"]
     history = [Epoch(*values) for values in state["history"]]
     print(f"going on after epoch {len(history)}", flush=True)
+    if history and history[-1].device != device_name(device):
+        print(f"on another device: {device_name(device)}, after {history[-1].device}", flush=True)
     return history, Kept(*state["kept"])

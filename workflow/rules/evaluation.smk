@@ -1,6 +1,12 @@
 # What the cells reach, and what they cost.
 
 
+def train_specs(wildcards):
+    """The specifications of one training of each cell of an experiment."""
+    cells = CELLS[wildcards.dataset, wildcards.model]
+    return [specs.train(config, experiment(wildcards), cell, config["seeds"][0]) for cell in cells]
+
+
 rule evaluate:
     input:
         tracks="results/{dataset}/tracks.parquet",
@@ -60,11 +66,12 @@ rule times:
     # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
     threads: 8
     resources:
-        mem_mb=lambda w: max(needs.training_mb(config, experiment(w), cell, 64) for cell in CELLS[w.dataset, w.model]),
+        mem_mb=lambda w: max(needs.times_mb(spec, takes_gpu(w)) for spec in train_specs(w)),
         runtime=240,
-        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+        gpu=lambda w: int(takes_gpu(w)),
     params:
         spec=lambda w: spec(specs.times, config, experiment(w)),
         code=code("times"),
+        device=lambda w, resources: device_options(w),
     shell:
-        program("times", "--tracks {input.tracks} --times {output}")
+        program("times", "--tracks {input.tracks} --times {output} {params.device}")

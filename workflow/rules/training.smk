@@ -1,6 +1,12 @@
 # One job a cell and seed.
 
 
+def train_spec(wildcards):
+    """The specification of a training."""
+    cell = Representation.parse(wildcards.cell)
+    return specs.train(config, experiment(wildcards), cell, int(wildcards.seed))
+
+
 rule train:
     input:
         tracks="results/{dataset}/tracks.parquet",
@@ -16,15 +22,18 @@ rule train:
         ENVIRONMENT
     threads: lambda w: experiment(w)["training"]["threads"]
     resources:
-        mem_mb=lambda w, attempt: attempt * needs.training_mb(config, experiment(w), Representation.parse(w.cell)),
-        runtime=1440,  # a training that is stopped there goes on in the next attempt
-        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+        # Half as much again in the next attempt, which goes on where the first one was stopped: for its memory, or at
+        # its time limit.
+        mem_mb=lambda w, attempt: needs.host_mb(train_spec(w), takes_gpu(w)) * (attempt + 1) // 2,
+        runtime=1440,
+        gpu=lambda w: int(takes_gpu(w)),
     params:
-        spec=lambda w: spec(specs.train, config, experiment(w), Representation.parse(w.cell), int(w.seed)),
+        spec=lambda w: provenance.canonical(train_spec(w)),
         code=code("train"),
+        device=lambda w, resources: device_options(w),  # a parameter that depends on resources reruns nothing
     shell:
         program(
             "train",
-            "--tracks {input.tracks} --manifest {input.manifest}"
+            "--tracks {input.tracks} --manifest {input.manifest} {params.device}"
             " --folder results/{wildcards.dataset}/{wildcards.model}/{wildcards.cell}/seed{wildcards.seed}",
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow import audio, datasets, forecast, program, specs
+from howlow import audio, datasets, forecast, gpus, needs, program, specs
 from howlow import config as configuration
 from howlow.errors import HowlowError
 from howlow.tracks import SPLITS, Tracks
@@ -89,6 +89,21 @@ def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -
     print(trainings.to_string(index=False, float_format="{:.3g}".format, formatters={"flop": "{:.3g}".format}))
     total = trainings["flop"].sum()
     print(f"{trainings['trainings'].sum()} trainings, {total:.3g} floating-point operations")
+    _print_gpus(config)
+
+
+def _print_gpus(config: dict[str, Any]) -> None:
+    """The GPUs here, and the cells whose trainings don't fit them."""
+    found = gpus.visible()
+    memory_mb = min((gpu.memory_mb for gpu in found), default=0)
+    if found:
+        print(f"GPUs of this machine: {len(found)}, of {memory_mb / 1000:.1f} GB at least")
+    for experiment in config["experiments"]:
+        if experiment["training"]["device"] != "cpu":
+            for cell in configuration.representations(experiment):
+                if shortage := needs.gpu_shortage(specs.train(config, experiment, cell, 0), memory_mb):
+                    where = f"{experiment['model']} on {experiment['dataset']}, {cell.name}"
+                    print(f"warning: {where}: {shortage}; a run on this machine refuses it")
 
 
 if __name__ == "__main__":

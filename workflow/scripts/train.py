@@ -4,13 +4,14 @@ import os
 from argparse import Namespace
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import feeding, files, models, program, provenance, training
+from howlow import feeding, files, gpus, models, needs, program, provenance, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
@@ -20,19 +21,21 @@ from howlow.store import Store, content_digest, open_store
 
 def main(args: Namespace) -> None:
     try:
-        _train(args)
+        with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(args.spec["training"]["batch_size"]):
+            _train(args)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
 
 
 def _train(args: Namespace) -> None:
-    spec, protocol = args.spec, dict(args.spec["training"])
+    spec = args.spec
+    protocol = Protocol(**{field.name: spec["training"][field.name] for field in fields(Protocol)})
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
-    # Which GPUs there are, a cluster says by a variable of the environment.
+    # Which GPU it is, a variable of the environment says: a cluster has set it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
-    device = training.prepare(protocol.pop("threads"), protocol.pop("device"))
+    device = training.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
     model = models.build(
         spec["model"],
@@ -44,7 +47,7 @@ def _train(args: Namespace) -> None:
         **spec["options"],
     )
     training.lay_out(model, device)
-    feed = feeding.feed(store, device)
+    feed = feeding.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     run = {
         "spec": provenance.digest(spec),
         "code": args.code,
@@ -52,7 +55,6 @@ def _train(args: Namespace) -> None:
         "inputs": {"manifest": content_digest(manifest), "tracks": tracks.digest()},
         "versions": provenance.versions("torch", "numpy"),
         "commit": provenance.commit(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
     clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
@@ -61,13 +63,15 @@ def _train(args: Namespace) -> None:
         feed,
         clips["train"],
         clips["validation"],
-        Protocol(**protocol),
+        protocol,
         seed=spec["seed"],
         checkpoint=checkpoint,
-        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs", "device")}),
+        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs")}),
     )
+    devices = [*(epoch.device for epoch in history), training.device_name(device)]  # the last one scores
     run |= {
         "best_epoch": kept_epoch,
+        "device": ", ".join(dict.fromkeys(devices)),
         "n_epochs": len(history),
         "train_seconds": sum(epoch.seconds for epoch in history),
     }
@@ -88,6 +92,16 @@ def _train(args: Namespace) -> None:
         torch.save(content, file)
     files.write_json(args.folder / "run.json", run)
     checkpoint.unlink(missing_ok=True)
+
+
+def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:
+    """Memory of the device that spectrograms may fill, in MB; a GPU that is too small for the training is refused."""
+    if device.type != "cuda":
+        return 0
+    memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
+    if shortage := needs.gpu_shortage(spec, memory_mb, sharing):
+        raise training.TrainingError(shortage)
+    return needs.resident_mb(spec, memory_mb, sharing)
 
 
 def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.Clips:
@@ -135,4 +149,5 @@ if __name__ == "__main__":
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
     options.add_argument("--manifest", type=Path, required=True, help="manifest of the store")
     options.add_argument("--folder", type=Path, required=True, help="folder to write to")
+    program.add_device_options(options)
     program.run(main, options)
