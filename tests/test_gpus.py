@@ -171,6 +171,7 @@ def test_check_names_what_does_not_fit(monkeypatch, capsys, tmp_path):
     runpy.run_path(str(ROOT / "workflow/scripts/check.py"))["main"](str(tmp_path / "my.yaml"))
     printed = capsys.readouterr().out
     assert "GPUs of this machine: 2, of 1.1 GB at least\n" in printed
+    assert "GPU memory of a training, vgg on tiny: 1.0 GB (12k_mel8_x10_db) to 1.1 GB (12k_mel16_x1_log)\n" in printed
     warnings = re.findall(r"warning: (.*): training in batches of 64 clips needs at least", printed)
     assert warnings == ["vgg on tiny, 12k_mel16_x1_log"]  # 64 * 8 * 16 * 1366 values of 2 bytes are 22 MB, times 4.5
 

@@ -93,17 +93,24 @@ def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -
 
 
 def _print_gpus(config: dict[str, Any]) -> None:
-    """The GPUs here, and the cells whose trainings don't fit them."""
+    """What the trainings need of a GPU, the GPUs here, and the cells that don't fit them."""
     found = gpus.visible()
     memory_mb = min((gpu.memory_mb for gpu in found), default=0)
     if found:
         print(f"GPUs of this machine: {len(found)}, of {memory_mb / 1000:.1f} GB at least")
     for experiment in config["experiments"]:
-        if experiment["training"]["device"] != "cpu":
-            for cell in configuration.representations(experiment):
-                if shortage := needs.gpu_shortage(specs.train(config, experiment, cell, 0), memory_mb):
-                    where = f"{experiment['model']} on {experiment['dataset']}, {cell.name}"
-                    print(f"warning: {where}: {shortage}; a run on this machine refuses it")
+        if experiment["training"]["device"] == "cpu":
+            continue
+        name = f"{experiment['model']} on {experiment['dataset']}"
+        trainings = {
+            cell.name: specs.train(config, experiment, cell, 0) for cell in configuration.representations(experiment)
+        }
+        least, most = (choose(trainings, key=lambda cell: needs.gpu_mb(trainings[cell])) for choose in (min, max))
+        ends = (f"{needs.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
+        print(f"GPU memory of a training, {name}: {' to '.join(ends)}")
+        for cell, spec in trainings.items():
+            if shortage := needs.gpu_shortage(spec, memory_mb):
+                print(f"warning: {name}, {cell}: {shortage}; a run on this machine refuses it")
 
 
 if __name__ == "__main__":
