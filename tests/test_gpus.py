@@ -126,6 +126,8 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
     assert set(runs["gpu"]) == {A, B}
     for _, of_one_gpu in runs.sort_values("start").groupby("gpu"):
         assert (of_one_gpu["start"].iloc[1:].to_numpy() >= of_one_gpu["end"].iloc[:-1].to_numpy()).all()
+    logs = "".join(path.read_text() for path in tmp_path.glob("logs/**/*.log"))
+    assert "waiting" not in logs, "Snakemake started more than there are GPUs"
     starts = np.sort(runs["start"])
     assert any(((runs["start"] <= start) & (start < runs["end"])).sum() == 2 for start in starts), "never two at once"
     assert set(re.findall(r"gpu=1, mem_mb=(\d+)", process.stdout)) == {"8000", "12000"}
@@ -252,6 +254,7 @@ class TestMemory:
         vgg = self.specs("vgg")
         assert 14_100 < needs.gpu_mb(vgg["16k_mel128_x1_db"]) < 23_000
         assert needs.gpu_mb(vgg["16k_mel128_x1_db"]) == max(map(needs.gpu_mb, vgg.values()))
+        assert 28_200 < needs.gpu_mb(vgg["16k_mel128_x1_db"], value_bytes=4) < 46_000
         # The smallest has 64 * 128 * 48 * 137 values, 0.1 GB.
         assert 1_000 + 3.7 * 108 < needs.gpu_mb(vgg["12k_mel48_x10_db"]) < 1_000 + 6 * 108
         # MUSICNN scores a clip in ten segments of 188 frames; its largest map has 256 filters at 78 heights.

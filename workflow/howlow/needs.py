@@ -59,16 +59,22 @@ def times_mb(spec: dict[str, Any], on_gpu: bool) -> int:
     return _GPU_HOST_MB if on_gpu else _BASE_MB + _mb(_FLOAT32 * _scoring_values(spec, SCORE_BATCH["cpu"]))
 
 
-def gpu_mb(spec: dict[str, Any]) -> int:
-    """GPU memory of a training, in MB: the least that it can do with. Its spectrograms are not counted."""
-    training = _BFLOAT16 * _training_values(spec, _GPU_MAPS)
+def gpu_mb(spec: dict[str, Any], value_bytes: int = _BFLOAT16) -> int:
+    """GPU memory of a training, in MB: the least that it can do with. Its spectrograms are not counted.
+
+    Parameters
+    ----------
+    spec : the specification of a training, see `howlow.specs.train`
+    value_bytes : int, what a training step computes in: 2 in bfloat16, 4 on a GPU that has only float32
+    """
+    training = value_bytes * _training_values(spec, _GPU_MAPS)
     scoring = _FLOAT32 * _scoring_values(spec, SCORE_BATCH["cuda"])
     return _GPU_BASE_MB + _mb(max(training, scoring))
 
 
-def gpu_shortage(spec: dict[str, Any], memory_mb: int, sharing: int = 1) -> str:
+def gpu_shortage(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_bytes: int = _BFLOAT16) -> str:
     """Why a training can't have a GPU of that memory, which `sharing` trainings share; nothing if it can."""
-    needed, batch_size = gpu_mb(spec), spec["training"]["batch_size"]
+    needed, batch_size = gpu_mb(spec, value_bytes), spec["training"]["batch_size"]
     if not memory_mb or needed <= memory_mb / sharing:
         return ""
     what = f"training in batches of {batch_size} clips needs at least {needed / 1000:.1f} GB of a GPU's memory"
@@ -83,10 +89,10 @@ def gpu_shortage(spec: dict[str, Any], memory_mb: int, sharing: int = 1) -> str:
     )
 
 
-def resident_mb(spec: dict[str, Any], memory_mb: int, sharing: int = 1) -> int:
+def resident_mb(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_bytes: int = _BFLOAT16) -> int:
     """Memory of a GPU that a training may fill with its spectrograms, in MB, after what it needs for itself."""
     own = memory_mb / sharing
-    return max(0, round(min(own - _SPARE * gpu_mb(spec), _RESIDENT_SHARE * own)))
+    return max(0, round(min(own - _SPARE * gpu_mb(spec, value_bytes), _RESIDENT_SHARE * own)))
 
 
 def _mb(n_bytes: float) -> int:
