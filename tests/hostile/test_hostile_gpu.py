@@ -53,6 +53,13 @@ def test_what_nvidia_smi_says(driver, script, expected):
     assert gpus.visible() == expected
 
 
+def test_gpus_that_pytorch_can_not_use(driver, monkeypatch):
+    """Its build for CPUs is what many install: trainings then run on all cores, and not one at a time."""
+    driver(f"echo '{A}, 24564'")
+    monkeypatch.setattr(gpus, "_pytorch_has_cuda", lambda: False)
+    assert gpus.visible() == ()
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
