@@ -1,12 +1,6 @@
 # What the cells reach, and what they cost.
 
 
-def train_specs(wildcards):
-    """The specifications of one training of each cell of an experiment."""
-    cells = CELLS[wildcards.dataset, wildcards.model]
-    return [specs.train(config, experiment(wildcards), cell, config["seeds"][0]) for cell in cells]
-
-
 rule evaluate:
     input:
         tracks="results/{dataset}/tracks.parquet",

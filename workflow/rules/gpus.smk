@@ -1,4 +1,4 @@
-# Which GPUs the trainings of a run may take, and how many of them take one at once.
+# What trainings need of a machine: which of its GPUs they may take, and how many of them take one at once.
 import shlex
 
 from howlow import gpus
@@ -27,6 +27,18 @@ if GPUS:
     if gpu_limit() < 1:
         raise WorkflowError(f"gpu={gpu_limit()} in --resources leaves no GPU; `device: cpu` trains without one")
     SHARING = -(-gpu_limit() // len(GPUS))
+
+
+def train_spec(wildcards):
+    """The specification of a training."""
+    cell = Representation.parse(wildcards.cell)
+    return specs.train(config, experiment(wildcards), cell, int(wildcards.seed))
+
+
+def train_specs(wildcards):
+    """The specifications of one training of each cell of an experiment."""
+    cells = CELLS[wildcards.dataset, wildcards.model]
+    return [specs.train(config, experiment(wildcards), cell, config["seeds"][0]) for cell in cells]
 
 
 def takes_gpu(wildcards):

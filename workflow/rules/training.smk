@@ -1,12 +1,6 @@
 # One job a cell and seed.
 
 
-def train_spec(wildcards):
-    """The specification of a training."""
-    cell = Representation.parse(wildcards.cell)
-    return specs.train(config, experiment(wildcards), cell, int(wildcards.seed))
-
-
 rule train:
     input:
         tracks="results/{dataset}/tracks.parquet",
