@@ -67,10 +67,10 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def go(printed, device, *arguments, project=ROOT):
+    def go(printed, devices, *arguments, project=ROOT):
         (tmp_path / "printed").write_text(printed)
         settings = yaml.safe_load(TINY.read_text())
-        for experiment in settings["experiments"]:
+        for experiment, device in zip(settings["experiments"], devices, strict=True):
             experiment["training"]["device"] = device
         (tmp_path / "my.yaml").write_text(yaml.safe_dump(settings))
         command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile", *arguments]
@@ -88,25 +88,32 @@ def machine(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "printed", "resources", "asked", "options"),
+    ("printed", "devices", "flags", "asked", "options"),
     [
-        pytest.param("auto", "", [], 0, "--device auto --gpus '' --sharing 1", id="no GPU"),
-        pytest.param("auto", TWO_GPUS, [], 1, f"--device auto --gpus '{A} {B}' --sharing 1", id="two GPUs"),
-        pytest.param("cuda", TWO_GPUS, [4], 1, f"--device cuda --gpus '{A} {B}' --sharing 2", id="two share a GPU"),
-        pytest.param("cpu", TWO_GPUS, [], 0, "--device cpu --gpus '' --sharing 1", id="on the CPU all the same"),
-        pytest.param("cuda", "", [], 1, "--device cuda --gpus '' --sharing 1", id="a GPU of a cluster"),
+        pytest.param("", ("auto", "cuda"), [], [0, 1], "--gpus '' --sharing 1", id="no GPU to be seen"),
+        pytest.param(TWO_GPUS, ("auto", "cpu"), [], [1, 0], f"--gpus '{A} {B}' --sharing 1", id="two GPUs"),
+        pytest.param(
+            TWO_GPUS, ("cuda", "cpu"), ["--resources=gpu=3"], [1, 0], f"--gpus '{A} {B}' --sharing 2", id="shared"
+        ),
+        pytest.param(TWO_GPUS, ("cpu", "cpu"), [], [0, 0], "--gpus '' --sharing 1", id="on the CPU all the same"),
     ],
 )
-def test_plan(machine, tmp_path, device, printed, resources, asked, options):
-    flags = [f"--resources=gpu={number}" for number in resources]
-    process = machine(printed, device, TRAINING, "--dry-run", "--printshellcmds", *flags)
-    by_rule = dict(re.findall(r"^rule (\w+):\n(?: .*\n)*?    resources: (.*)", process.stdout, re.MULTILINE))
-    assert f"gpu={asked}" in by_rule["train"]
-    assert {rule for rule, words in by_rule.items() if "gpu=1" in words} == ({"train"} if asked else set())
-    assert f" {options} " in process.stdout
-    # Once a run, and not where no training may take a GPU.
+def test_plan(machine, tmp_path, printed, devices, flags, asked, options):
+    """Of VGG-CNN's and MUSICNN's trainings, the GPUs that they ask for and VGG-CNN's options."""
+    targets = [
+        f"results/tiny/{model}/12k_mel8_x{hop}_db/seed1/run.json" for model, hop in (("vgg", 10), ("musicnn", 1))
+    ]
+    process = machine(printed, devices, *targets, "--dry-run", "--printshellcmds", *flags)
+    trainings = re.findall(
+        r"^rule train:\n(?: .*\n)*?.* model=(\w+),.*\n    resources: (.*)", process.stdout, re.MULTILINE
+    )
+    for model, number in zip(("vgg", "musicnn"), asked, strict=True):
+        assert f"gpu={number}," in dict(trainings)[model]
+    assert f" --device {devices[0]} {options} " in process.stdout
+    assert process.stdout.count("gpu=1") == sum(asked), "another rule asks for a GPU"
+    # nvidia-smi is asked once a run, and not where no training may take a GPU.
     calls = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
-    assert len(calls) == (device != "cpu")
+    assert len(calls) == (devices != ("cpu", "cpu"))
 
 
 def test_one_training_a_gpu_at_once(machine, tmp_path):
@@ -119,7 +126,7 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
         (tmp_path / "results/tiny" / path).touch()
     targets = [f"results/tiny/vgg/{cell}/seed{seed}/run.json" for cell in cells for seed in (1, 2)]
     flags = ["--cores", 8, "--retries", 1, "--allowed-rules", "train"]
-    process = machine(TWO_GPUS, "auto", *targets, *flags, project=project)
+    process = machine(TWO_GPUS, ("auto", "auto"), *targets, *flags, project=project)
     assert process.returncode == 0, process.stdout
     runs = pd.read_csv(tmp_path / "runs.csv", names=["gpu", "start", "end"])
     assert len(runs) == 9
@@ -131,6 +138,19 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
     starts = np.sort(runs["start"])
     assert any(((runs["start"] <= start) & (start < runs["end"])).sum() == 2 for start in starts), "never two at once"
     assert set(re.findall(r"gpu=1, mem_mb=(\d+)", process.stdout)) == {"8000", "12000"}
+
+
+def test_gpus_of_the_machine_that_submits_to_a_cluster_do_not_count(machine, tmp_path):
+    """There `auto` asks for no GPU. Nothing is submitted here: SLURM's commands are missing."""
+    for path in ("tracks.parquet", "mel/12000/8/manifest.json"):
+        (tmp_path / "results/tiny" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results/tiny" / path).touch()
+    flags = ["--executor", "slurm", "--jobs", 1, "--slurm-init-seconds-before-status-checks", 1]
+    process = machine(TWO_GPUS, ("auto", "auto"), TRAINING, "--allowed-rules", "train", *flags)
+    assert "Trainings with `device: auto` ask the cluster for no GPU; `device: cuda` does." in process.stdout
+    assert "gpu=0" in process.stdout
+    assert "--device auto --gpus '' --sharing 1" in process.stdout
+    assert not (tmp_path / "calls").exists()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +175,7 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_anything_runs(machine, tmp_path, printed, flags, message):
-    process = machine(printed, "auto", TRAINING, "--cores", 1, *flags)
+    process = machine(printed, ("auto", "auto"), TRAINING, "--cores", 1, *flags)
     assert process.returncode == 1
     assert re.search(message, process.stdout), process.stdout
     assert "Traceback" not in process.stdout

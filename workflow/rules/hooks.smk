@@ -69,6 +69,7 @@ onstart:
             cluster.refuse_second_writer(Path.cwd())
         except HowlowError as error:
             raise WorkflowError(str(error))
+    limit_gpus()
     refuse_too_large(job for job in workflow.dag.jobs if workflow.dag.needrun(job))
     keep_memory()
     remember_finished()
