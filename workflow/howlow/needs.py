@@ -1,8 +1,7 @@
 """What a training asks of a machine, before PyTorch is there to be asked.
 
 The maps of the first layer decide the memory of both networks. The constants count how many of them, or of the same
-number of values, are held at once. They were measured on narrow networks, where the maps are as large as at full width
-with fewer clips.
+number of values, are held at once. `python benchmarks/memory.py` measures that on narrow networks and few clips.
 """
 
 from math import ceil
@@ -23,13 +22,14 @@ _GPU_BASE_MB = 1_000
 """CUDA's context, and weights, gradients and Adam's state of a network at full width."""
 
 _MAPS = 4
-"""Maps in a training step on a CPU: 3.8 for VGG-CNN and 2.4 to 2.7 for MUSICNN were measured."""
+"""Maps in a training step on a CPU: 3.0 to 4.2 for VGG-CNN and 3.0 to 3.5 for MUSICNN were measured."""
 
 _GPU_MAPS = 4.5
-"""Maps in a training step on a GPU: 3.7 are saved for the gradients, and at most 4.3 are held with these."""
+"""Maps in a training step on a GPU: 3.8 to 3.9 are saved for VGG-CNN's gradients, to which the gradients come as those
+are freed. MUSICNN saves 1.4 to 1.7."""
 
 _SCORING_MAPS = {"vgg": 3.2, "musicnn": 1.0}
-"""Maps while clips are scored: 2.5 to 3.1 and 0.8 to 0.9 were measured. A map of MUSICNN is that of a segment."""
+"""Maps while clips are scored: 2.4 to 3.1 and 0.8 to 0.9 were measured. A map of MUSICNN is that of a segment."""
 
 _FLOAT32, _BFLOAT16 = 4, 2
 _SPARE = 1.5
