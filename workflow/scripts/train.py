@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import feeding, files, models, program, provenance, training
+from howlow import archive, feeding, files, models, program, provenance, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
@@ -83,9 +83,7 @@ def _train(args: Namespace) -> None:
         "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
         "weights": weights,
     }
-    # To an open file: by its name, it would stand in the archive, and a full disk would be a RuntimeError.
-    with files.whole(args.folder / "model.pt") as beside, beside.open("wb") as file:
-        torch.save(content, file)
+    archive.write(args.folder / "model.pt", content)
     files.write_json(args.folder / "run.json", run)
     checkpoint.unlink(missing_ok=True)
 
