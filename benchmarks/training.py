@@ -139,6 +139,27 @@ def on_a_cpu(folder: Path, width: float, batch_size: int, n_steps: int = 20, rou
     print(f"| {width:g} | {batch_size} | {ratio:.2f} | {gap:.1e} | {rounding:.1e} |", flush=True)
 
 
+def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -> None:
+    """How much longer a step takes where PyTorch fills new memory with NaN, as its deterministic mode does by itself.
+
+    Both kinds of steps take turns, one thread; the least time of the processor counts: others use it, too.
+    """
+    device = training.prepare(1)
+    model = build(width)
+    training.lay_out(model, device)
+    optimizer = training.Adam(model)
+    feed = feeding.feed(make_store(folder, batch_size), device)
+    clips = training.Clips(np.arange(batch_size), np.zeros((batch_size, N_TAGS), bool))
+    best = {True: float("inf"), False: float("inf")}
+    for _ in range(rounds):
+        for is_filled in best:
+            torch.utils.deterministic.fill_uninitialized_memory = is_filled
+            start = time.process_time()
+            training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+            best[is_filled] = min(best[is_filled], time.process_time() - start)
+    print(f"| {width:g} | {best[True] / best[False]:.2f} |", flush=True)
+
+
 def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
     """Memory of its own (without the page cache) of a process that trains on random clips of a large store."""
     store = make_store(folder, n_clips, made_up=64)
@@ -260,6 +281,10 @@ def main(n_gpu_steps: int) -> None:
     for width, batch_size in ((1 / 16, 8), (1 / 16, 32), (1 / 16, 64), (1 / 32, 8)):
         with tempfile.TemporaryDirectory() as folder:
             on_a_cpu(Path(folder), width, batch_size)
+    print("\n| width | a step that fills new memory with NaN, times one that does not, batch 8 |\n|---|---|")
+    for width in (1 / 16, 1 / 32, 1 / 64):
+        with tempfile.TemporaryDirectory() as folder:
+            filling(Path(folder), width)
     with tempfile.TemporaryDirectory() as folder:
         print()
         memory(Path(folder))

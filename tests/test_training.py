@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,11 +15,13 @@ import torch
 from conftest import SCRIPTS
 from small_training import MUSICNN, N_FRAMES, OUTPUTS, SPEC, changed, make_data, train
 
-from howlow import feeding, files, metrics, models, training
+from howlow import feeding, files, models, training
 from howlow.feeding import Segments
 from howlow.protocol import Epoch, Protocol
-from howlow.store import open_store
+from howlow.store import Store, open_store
 from howlow.tracks import Tracks
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -42,8 +45,8 @@ def test_learns_and_writes_what_it_promises(data):
     assert table["split"].to_pylist() == tracks.splits[40:]
     loud = table["loud"].to_numpy()
     assert ((loud >= 0) & (loud <= 1)).all()
-    test = metrics.per_tag(("loud",), tracks.labels[48:, :1], loud[8:, None])
-    assert test[0].roc_auc > 0.95
+    is_loud = tracks.labels[48:, 0]
+    assert loud[8:][is_loud].mean() - loud[8:][~is_loud].mean() > 0.5  # untrained networks differ less between clips
     assert len(files.read_csv(folder / "a" / "history.csv")) == 12
     run = files.read_json(folder / "a" / "run.json")
     assert run["best_epoch"] == 12
@@ -80,6 +83,34 @@ def test_killed_training_goes_on_and_ends_the_same(data, model):
     assert "going on after epoch" in finished.stdout
     assert scores(folder / "killed") == scores(folder / "whole")
     assert not (folder / "killed" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(("model", "n_frames"), [({}, {N_FRAMES}), (MUSICNN, {20})])
+def test_only_the_frames_that_are_trained_on_are_read(data, monkeypatch, model, n_frames):
+    """MUSICNN trains on segments, 20 frames here; the clips to score are read whole."""
+    folder, _ = data
+    read = {"training": set(), "scoring": set()}
+    copy = Store.copy
+
+    def note(store, out, indices, starts):
+        is_training = max(map(int, indices)) < 40
+        read["training" if is_training else "scoring"].add(out.shape[2])
+        copy(store, out, indices, starts)
+
+    monkeypatch.setattr(Store, "copy", note)
+    assert train(folder / "a", folder, SPEC | model).returncode == 0
+    assert read == {"training": n_frames, "scoring": {N_FRAMES}}
+
+
+def test_segments_are_drawn_from_whole_clips(data):
+    """Every frame that a segment may start at is drawn, and anew in each epoch."""
+    folder, _ = data
+    feed = feeding.feed(open_store(folder / "manifest.json", 10, "db"), CPU)
+    model = SimpleNamespace(segment_frames=N_FRAMES - 3)
+    drawn = [training._draw_segments(model, feed, 400, np.random.default_rng([1, epoch, 2])) for epoch in (1, 2)]
+    assert all(set(segments.starts) == {0, 1, 2, 3} for segments in drawn)
+    assert (drawn[0].starts != drawn[1].starts).any()
+    assert training._draw_segments(torch.nn.Linear(1, 1), feed, 4, np.random.default_rng(1)) is None
 
 
 def test_checkpoint_of_another_training_is_ignored(data):
@@ -199,7 +230,6 @@ def test_exploding_loss_is_an_error(data):
         training.train(model, feed, clips, clips, Protocol(1, 8, 1.0), seed=1, checkpoint=folder / "c.pt", identity="")
 
 
-CPU = torch.device("cpu")
 FEEDS = {
     "cpu": lambda store: feeding.feed(store, CPU),
     "resident": lambda store: feeding.Feed(store, CPU, feeding.load(store, CPU)),

@@ -111,7 +111,7 @@ def prepare(threads: int, device: str = "cpu") -> torch.device:
     # pooling, which adds gradients in any order; but where windows don't overlap, there is nothing to add.
     torch.set_deterministic_debug_mode("warn" if has_gpu else "error")
     # What it does besides, to fill all new memory with NaN, takes a tenth of a step and changes no result.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if has_gpu:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
         torch.backends.cudnn.deterministic = True
