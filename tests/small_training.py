@@ -57,7 +57,8 @@ def changed(**training_keys: object) -> dict:
     return SPEC | {"training": SPEC["training"] | training_keys}
 
 
-def train(folder: Path, data: Path, spec: dict = SPEC) -> SimpleNamespace:
+def train(folder: Path, data: Path, spec: dict = SPEC, device: str = "cpu") -> SimpleNamespace:
     """Run the program `train` on what `make_data` wrote to the folder `data`."""
+    spec = spec | {"training": spec["training"] | {"device": device}}
     inputs = ["--tracks", data / "tracks.parquet", "--manifest", data / "manifest.json"]
     return run_script("train", *inputs, "--folder", folder, spec=spec)

@@ -183,8 +183,8 @@ def test_one_class_only_can_not_select_an_epoch(data):
 def test_no_gpu(data, monkeypatch):
     folder, _ = data
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert train(folder / "a", folder, changed(device="auto")).returncode == 0
-    process = train(folder / "b", folder, changed(device="cuda"))
+    assert train(folder / "a", folder, device="auto").returncode == 0
+    process = train(folder / "b", folder, device="cuda")
     assert process.returncode == 1
     assert "b: device is cuda, but PyTorch sees no GPU" in process.stderr
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from small_training import MUSICNN, OUTPUTS, SPEC, changed, make_data, train
 
-from howlow import training
+from howlow import files, training
 
 MOMENTUM_NAN = SPEC | {"options": SPEC["options"] | {"batch_norm_momentum": float("nan")}}
 VGG_RUNNING_MEAN = "2 of the network's weights and statistics, the first of them features.0.running_mean"
@@ -84,6 +84,9 @@ def test_scores_that_are_not_finite_name_their_clip(tmp_path):
     clips = np.load(tmp_path / "00.npy", mmap_mode="r+")
     clips[50, 0, 0] = np.inf
     clips.flush()
+    manifest = files.read_json(tmp_path / "manifest.json")
+    manifest["shards"][0]["sha256"] = files.sha256(tmp_path / "00.npy")
+    files.write_json(tmp_path / "manifest.json", manifest)
     process = train(tmp_path / "a", tmp_path)
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1
