@@ -5,13 +5,19 @@ import stat
 
 import pytest
 import torch
-from test_training import SPEC, data, train  # noqa: F401  (a fixture)
+from small_training import SPEC, make_data, train
 
 from howlow import failures, feeding, files, gpus, timing, training
 
 A, B = "GPU-aaaaaaaa-1111", "GPU-bbbbbbbb-2222"
 BOTH = f"{A}, 24564\n{B}, 16384\n"
 GPU_A, GPU_B = gpus.Gpu(A, 25_757), gpus.Gpu(B, 17_180)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder with a small store and its tracks, and these tracks."""
+    return tmp_path, make_data(tmp_path)
 
 
 @pytest.fixture
@@ -112,7 +118,7 @@ def test_pytorch_that_was_built_without_cuda_has_no_gpu(tmp_path, monkeypatch, t
     [(training, "prepare"), (training, "lay_out"), (feeding, "feed"), (training, "_pass"), (training, "score")],
     ids=["start", "network", "loading", "training", "scoring"],
 )
-def test_a_full_gpu_gets_one_line(data, monkeypatch, tmp_path, module, function, error, words):  # noqa: F811
+def test_a_full_gpu_gets_one_line(data, monkeypatch, tmp_path, module, function, error, words):
     def full(*_, **__):
         raise error
 
@@ -131,7 +137,7 @@ def test_a_full_gpu_gets_one_line(data, monkeypatch, tmp_path, module, function,
     assert "mem_mb" not in failures.reasons(tmp_path / "run.log")[0]
 
 
-def test_a_full_gpu_gets_one_line_from_times(data, monkeypatch):  # noqa: F811
+def test_a_full_gpu_gets_one_line_from_times(data, monkeypatch):
     from conftest import run_script
 
     def full(*_):
@@ -148,7 +154,7 @@ def test_a_full_gpu_gets_one_line_from_times(data, monkeypatch):  # noqa: F811
     assert process.stderr.count("\n") == 1
 
 
-def test_other_errors_of_the_program_stay(data, monkeypatch):  # noqa: F811
+def test_other_errors_of_the_program_stay(data, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("shape mismatch")
 
@@ -158,7 +164,7 @@ def test_other_errors_of_the_program_stay(data, monkeypatch):  # noqa: F811
         train(folder / "a", folder)
 
 
-def test_too_small_a_gpu_is_refused_before_training(data, monkeypatch):  # noqa: F811
+def test_too_small_a_gpu_is_refused_before_training(data, monkeypatch):
     """On a cluster, where nobody sees the GPU before the job has it."""
     folder, _ = data
     properties = type("", (), {"total_memory": 512 << 20})
@@ -171,7 +177,7 @@ def test_too_small_a_gpu_is_refused_before_training(data, monkeypatch):  # noqa:
 
 
 @pytest.mark.parametrize("broken", ["a file", "no permission"])
-def test_locks_that_can_not_be_written(data, monkeypatch, broken):  # noqa: F811
+def test_locks_that_can_not_be_written(data, monkeypatch, broken):
     folder, _ = data
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     locks = folder / f"howlow-gpus-{os.getuid()}"
@@ -183,7 +189,7 @@ def test_locks_that_can_not_be_written(data, monkeypatch, broken):  # noqa: F811
         pass
 
 
-def test_a_training_that_goes_on_on_another_device_says_so(data, monkeypatch):  # noqa: F811
+def test_a_training_that_goes_on_on_another_device_says_so(data, monkeypatch):
     """A retry on a mixed partition goes on where the first attempt was stopped, and ends the same."""
     folder, _ = data
     assert train(folder / "whole", folder).returncode == 0

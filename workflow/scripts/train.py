@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import feeding, files, gpus, models, needs, program, provenance, training
+from howlow import archive, feeding, files, gpus, models, needs, program, provenance, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
@@ -87,9 +87,7 @@ def _train(args: Namespace) -> None:
         "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
         "weights": weights,
     }
-    # To an open file: by its name, it would stand in the archive, and a full disk would be a RuntimeError.
-    with files.whole(args.folder / "model.pt") as beside, beside.open("wb") as file:
-        torch.save(content, file)
+    archive.write(args.folder / "model.pt", content)
     files.write_json(args.folder / "run.json", run)
     checkpoint.unlink(missing_ok=True)
 
@@ -99,9 +97,10 @@ def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> in
     if device.type != "cuda":
         return 0
     memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
-    if shortage := needs.gpu_shortage(spec, memory_mb, sharing):
+    value_bytes = training.precision(device).itemsize
+    if shortage := needs.gpu_shortage(spec, memory_mb, sharing, value_bytes):
         raise training.TrainingError(shortage)
-    return needs.resident_mb(spec, memory_mb, sharing)
+    return needs.resident_mb(spec, memory_mb, sharing, value_bytes)
 
 
 def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.Clips:
