@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -183,8 +184,6 @@ def test_what_does_not_fit_is_refused_before_anything_runs(machine, tmp_path, pr
 
 
 def test_check_names_what_does_not_fit(monkeypatch, capsys, tmp_path):
-    import runpy
-
     monkeypatch.setattr(gpus, "visible", lambda: (gpus.Gpu(A, 2_000), gpus.Gpu(B, 1_100)))
     settings = yaml.safe_load(TINY.read_text())
     settings["experiments"][0]["training"] |= {"device": "auto", "batch_size": 64}
@@ -194,8 +193,17 @@ def test_check_names_what_does_not_fit(monkeypatch, capsys, tmp_path):
     printed = capsys.readouterr().out
     assert "GPUs of this machine: 2, of 1.1 GB at least\n" in printed
     assert "GPU memory of a training, vgg on tiny: 1.0 GB (12k_mel8_x10_db) to 1.1 GB (12k_mel16_x1_log)\n" in printed
+    assert "fit each GPU" not in printed
     warnings = re.findall(r"warning: (.*): training in batches of 64 clips needs at least", printed)
     assert warnings == ["vgg on tiny, 12k_mel16_x1_log"]  # 64 * 8 * 16 * 1366 values of 2 bytes are 22 MB, times 4.5
+
+
+def test_check_says_how_many_fit_a_gpu(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(gpus, "visible", lambda: (gpus.Gpu(A, 3_500), gpus.Gpu(B, 16_000)))
+    (tmp_path / "my.yaml").write_text(TINY.read_text().replace("device: cpu", "device: auto"))
+    runpy.run_path(str(ROOT / "workflow/scripts/check.py"))["main"](str(tmp_path / "my.yaml"))
+    # Three trainings of 1.0 GB each fit the smaller one.
+    assert capsys.readouterr().out.endswith("Up to 3 trainings fit each GPU: `--resources gpu=6`\n")
 
 
 def test_another_device_retrains_nothing(finished, tmp_path):

@@ -98,6 +98,7 @@ def _print_gpus(config: dict[str, Any]) -> None:
     memory_mb = min((gpu.memory_mb for gpu in found), default=0)
     if found:
         print(f"GPUs of this machine: {len(found)}, of {memory_mb / 1000:.1f} GB at least")
+    largest = 0
     for experiment in config["experiments"]:
         if experiment["training"]["device"] == "cpu":
             continue
@@ -108,9 +109,12 @@ def _print_gpus(config: dict[str, Any]) -> None:
         least, most = (choose(trainings, key=lambda cell: needs.gpu_mb(trainings[cell])) for choose in (min, max))
         ends = (f"{needs.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
         print(f"GPU memory of a training, {name}: {' to '.join(ends)}")
+        largest = max(largest, needs.gpu_mb(trainings[most]))
         for cell, spec in trainings.items():
             if shortage := needs.gpu_shortage(spec, memory_mb):
                 print(f"warning: {name}, {cell}: {shortage}; a run on this machine refuses it")
+    if largest and (n_fitting := memory_mb // largest) > 1:
+        print(f"Up to {n_fitting} trainings fit each GPU: `--resources gpu={n_fitting * len(found)}`")
 
 
 if __name__ == "__main__":
