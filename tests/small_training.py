@@ -26,7 +26,6 @@ SPEC = {
         "decay_epochs": None,
         "keep": "last",
         "patience": None,
-        "device": "cpu",
         "threads": 1,
     },
 }
@@ -59,6 +58,5 @@ def changed(**training_keys: object) -> dict:
 
 def train(folder: Path, data: Path, spec: dict = SPEC, device: str = "cpu") -> SimpleNamespace:
     """Run the program `train` on what `make_data` wrote to the folder `data`."""
-    spec = spec | {"training": spec["training"] | {"device": device}}
     inputs = ["--tracks", data / "tracks.parquet", "--manifest", data / "manifest.json"]
-    return run_script("train", *inputs, "--folder", folder, spec=spec)
+    return run_script("train", *inputs, "--folder", folder, "--device", device, spec=spec)

@@ -19,10 +19,10 @@ HEADER = [
 ]
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     n_tags = len(read_tags(args.tracks))
-    device = training.prepare(spec["threads"], spec["device"])
+    device = training.prepare(spec["threads"], args.device)
     rows = []
     for name in program.progress(spec["cells"], "times"):
         cell = Representation.parse(name)
@@ -35,10 +35,12 @@ def main(args: Namespace) -> None:
         rows.append([name, extraction, *inference, epoch, runs[0]["device"], spec["threads"]])
     files.write_csv(args.times, HEADER, rows)
     print(f"{len(rows)} cells; inference on {device.type}")
+    return [args.times]
 
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto")
     options.add_argument("--times", type=Path, required=True, help="CSV file to write, a row a cell, beside the cells")
     program.run(main, options)

@@ -10,29 +10,51 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import archive, feeding, files, models, program, provenance, training
+from howlow import archive, feeding, files, models, program, provenance, records, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
 from howlow.protocol import Epoch, Protocol
-from howlow.store import Store, content_digest, open_store
+from howlow.store import Store, content_digest, open_store, verify
 
 
 def main(args: Namespace) -> None:
     try:
-        _train(args)
+        inputs = {
+            "manifest": content_digest(files.read_json(args.manifest)),
+            "tracks": tracks_module.read(args.tracks).digest(),
+        }
+        if _is_current(args, inputs):
+            print("its specification, code, clips and labels are what they were: there is nothing to train")
+            for path in _results(args.folder):
+                path.touch()
+        else:
+            verify(args.manifest)
+            _train(args, inputs)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
 
 
-def _train(args: Namespace) -> None:
+def _is_current(args: Namespace, inputs: dict[str, str]) -> bool:
+    """Whether this very training has been done: its inputs may be new files with the content of before."""
+    expected = {"spec": args.spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
+    return records.difference(args.folder / "run.json", expected) is None and all(
+        path.exists() for path in _results(args.folder)
+    )
+
+
+def _results(folder: Path) -> list[Path]:
+    return [folder / name for name in ("model.pt", "history.csv", "scores.parquet", "run.json")]
+
+
+def _train(args: Namespace, inputs: dict[str, str]) -> None:
     spec, protocol = args.spec, dict(args.spec["training"])
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
     # Which GPUs there are, a cluster says by a variable of the environment.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
-    device = training.prepare(protocol.pop("threads"), protocol.pop("device"))
+    device = training.prepare(protocol.pop("threads"), args.device)
     torch.manual_seed(spec["seed"])
     model = models.build(
         spec["model"],
@@ -45,15 +67,8 @@ def _train(args: Namespace) -> None:
     )
     training.lay_out(model, device)
     feed = feeding.feed(store, device)
-    run = {
-        "spec": provenance.digest(spec),
-        "code": args.code,
-        "seed": spec["seed"],
-        "inputs": {"manifest": content_digest(manifest), "tracks": tracks.digest()},
-        "versions": provenance.versions("torch", "numpy"),
-        "commit": provenance.commit(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-    }
+    used_device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
     clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
     history, kept_epoch = training.train(
@@ -64,13 +79,8 @@ def _train(args: Namespace) -> None:
         Protocol(**protocol),
         seed=spec["seed"],
         checkpoint=checkpoint,
-        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs", "device")}),
+        identity=provenance.canonical(made_by),
     )
-    run |= {
-        "best_epoch": kept_epoch,
-        "n_epochs": len(history),
-        "train_seconds": sum(epoch.seconds for epoch in history),
-    }
 
     header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
@@ -80,11 +90,22 @@ def _train(args: Namespace) -> None:
         "spec": spec,
         "tags": list(tracks.tags),
         "window": manifest["window"],
-        "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
+        "digest": provenance.digest(made_by),
         "weights": weights,
     }
     archive.write(args.folder / "model.pt", content)
-    files.write_json(args.folder / "run.json", run)
+    records.write(
+        args.folder / "run.json",
+        spec,
+        Path(__file__),
+        [args.folder / name for name in ("history.csv", "scores.parquet")],  # which other programs read
+        inputs=inputs,
+        seed=spec["seed"],
+        device=used_device,
+        best_epoch=kept_epoch,
+        n_epochs=len(history),
+        train_seconds=sum(epoch.seconds for epoch in history),
+    )
     checkpoint.unlink(missing_ok=True)
 
 
@@ -132,5 +153,6 @@ if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
     options.add_argument("--manifest", type=Path, required=True, help="manifest of the store")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto")
     options.add_argument("--folder", type=Path, required=True, help="folder to write to")
     program.run(main, options)
