@@ -97,7 +97,7 @@ def run_script(name: str, *arguments: object, spec: object = None) -> SimpleName
 
     Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
     """
-    argv = [f"{name}.py", "--spec", json.dumps(spec or {}), "--code", "test", *map(str, arguments)]
+    argv = [f"{name}.py", "--spec", json.dumps(spec or {}), *map(str, arguments)]
     stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,

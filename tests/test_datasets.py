@@ -360,9 +360,9 @@ def test_symbolic_links_out_of_the_root_are_excluded(annotations, tmp_path, tone
     tone("b.wav").rename(root / "0" / "real.wav")
     (root / "0" / "b.wav").symlink_to("real.wav")
     mtat.load(root)[0].write(root / "tracks.parquet", "mine")
-    spec = {"sample_rate": 12_000, "seconds": 29.1, "source": {"root": str(root)}}
-    outputs = ["--audio", root / "a.npy", "--clips", root / "clips.json"]
-    inputs = ["--tracks", root / "tracks.parquet", "--shard", "00", "--source", "these files"]
+    spec = {"sample_rate": 12_000, "seconds": 29.1}
+    outputs = ["--audio", root / "a.npy", "--record", root / "clips.json"]
+    inputs = ["--tracks", root / "tracks.parquet", "--shard", "00", "--root", root]
     process = run_script("decode", *inputs, *outputs, spec=spec)
     assert process.returncode == 0
     record = files.read_json(root / "clips.json")

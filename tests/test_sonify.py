@@ -183,10 +183,9 @@ def run_sonify(root, clips=2, cells=CELLS, threads=1):
         "clips": clips,
         "methods": list(sonify.METHODS),
         "seconds": SECONDS,
-        "source": {"root": str(root)},
         "window": "periodic",
     }
-    inputs = ["--tracks", root / "tracks.parquet", "--mel", root / "mel", "--threads", threads]
+    inputs = ["--tracks", root / "tracks.parquet", "--root", root, "--mel", root / "mel", "--threads", threads]
     outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / "flac"]
     return run_script("sonify", *inputs, *outputs, spec=spec)
 

@@ -70,7 +70,7 @@ def test_killed_training_goes_on_and_ends_the_same(data, model):
         spec = spec | MUSICNN
     assert train(folder / "whole", folder, spec).returncode == 0
     command = [
-        sys.executable, SCRIPTS / "train.py", "--spec", json.dumps(spec), "--code", "test",
+        sys.executable, SCRIPTS / "train.py", "--spec", json.dumps(spec),
         "--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "killed",
         "--device", "cpu",
     ]  # fmt: skip
@@ -282,8 +282,8 @@ def test_training_does_not_import_the_compiler_nor_scikit_learn(data):
         "print('heavy:', *sorted({'torch._dynamo', 'sklearn', 'scipy.signal'} & set(sys.modules)))"
     )
     inputs = ["--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "a"]
-    command = [sys.executable, "-c", code, SCRIPTS / "train.py", "--spec", json.dumps(SPEC), "--code", "test", *inputs]
-    command += ["--device", "cpu"]
+    inputs += ["--device", "cpu"]
+    command = [sys.executable, "-c", code, SCRIPTS / "train.py", "--spec", json.dumps(SPEC), *inputs]
     process = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert process.stdout.splitlines()[-1] == "heavy:"

@@ -25,6 +25,10 @@ class FullDiskError(HowlowError):
     """There is no space, or no quota, left for a file; the message names it."""
 
 
+class DamagedFileError(HowlowError):
+    """A file does not hold what the workflow wrote there; the message names it and says what to do."""
+
+
 @contextmanager
 def whole(path: Path | str) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it to `path` only if all went well.
@@ -62,8 +66,17 @@ def write_json(path: Path | str, content: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """What a JSON file holds."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """What a JSON file holds.
+
+    Raises
+    ------
+    DamagedFileError
+        if it is no JSON
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError:
+        raise DamagedFileError(f"{path}: is damaged: it is no JSON; start the workflow again to make it anew") from None
 
 
 def sha256(path: Path | str) -> str:

@@ -23,7 +23,7 @@ def split_sizes(config: dict[str, Any], dataset: str) -> tuple[dict[str, int], b
     if settings["kind"] == "demo":
         return demo.split_sizes(settings["n_clips"]), True
     try:
-        tracks, _ = datasets.load(specs.tracks(config, dataset))
+        tracks, _ = datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
     except HowlowError:
         if settings["kind"] not in ("mtat", "msd"):
             raise

@@ -3,6 +3,7 @@
 A larger hop is every k-th frame, and `log` follows from `db`: neither costs storage.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,7 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
         if not shard["clip_ids"]:
             continue
         path = folder / shard["file"]
-        try:
-            array = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path}: {error}; run the workflow again to make it anew") from None
+        array = open_shard(path, len(shard["clip_ids"]))
         expected = (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"])
         if array.shape != expected:
             raise StoreError(f"{path}: has the shape {array.shape}, its manifest says {expected}")
@@ -115,6 +113,52 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
     if not shards:
         raise StoreError(f"{manifest_path}: holds no clip")
     return Store(clip_ids, shards, np.array(shard_of), np.array(row_of), hop_factor, log_type)
+
+
+def open_shard(path: Path, n_clips: int) -> np.ndarray:
+    """A shard as a memory map.
+
+    Raises
+    ------
+    StoreError
+        if it is missing, or has not as many clips as it should; a file that is too short is set aside
+    """
+    try:
+        array = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
+    except (OSError, ValueError):
+        raise _set_aside(path, "is cut off or overwritten") from None
+    if len(array) != n_clips:
+        raise _set_aside(path, f"has {len(array)} clips and not {n_clips}")
+    return array
+
+
+def verify(manifest_path: Path | str) -> None:
+    """Make sure that the bytes of all shards are those that were written, by their SHA-256.
+
+    It reads the whole store once, at about a gigabyte a second, and leaves it in the machine's cache.
+
+    Raises
+    ------
+    StoreError
+        if a shard is missing or damaged; it is set aside, so that the next run makes it anew
+    """
+    for shard in files.read_json(manifest_path)["shards"]:
+        path = Path(manifest_path).with_name(shard["file"])
+        try:
+            is_intact = files.sha256(path) == shard["sha256"]
+        except FileNotFoundError:
+            raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
+        if not is_intact:
+            raise _set_aside(path, "its bytes are not those that were written")
+
+
+def _set_aside(path: Path, why: str) -> StoreError:
+    """Rename a damaged shard, so that it counts as missing; several trainings may find it at once."""
+    with suppress(FileNotFoundError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return StoreError(f"{path}: is damaged: {why}. It is set aside; start the workflow again to make it anew")
 
 
 def content_digest(manifest: dict[str, Any]) -> str:

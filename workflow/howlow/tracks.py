@@ -1,6 +1,7 @@
 """`tracks.parquet`: the clips of a dataset with split, shard and tags, as everything downstream reads it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,19 +68,43 @@ class Tracks:
 
 
 def read(path: Path | str) -> Tracks:
-    """Read what `Tracks.write` wrote."""
-    with pq.ParquetFile(path) as file:  # pq.read_table imports pandas: half a second of every training
-        table = file.read()
+    """Read what `Tracks.write` wrote.
+
+    Raises
+    ------
+    howlow.files.DamagedFileError
+        if the file is damaged
+    """
+    table = _table(path)
     tags = tuple(table.schema.metadata[b"tags"].decode().split("\n"))
     clip_ids, paths, splits, shards = (table[name].to_pylist() for name in COLUMNS)
     labels = np.column_stack([_booleans(table[tag]) for tag in tags])
     return Tracks(clip_ids, paths, splits, shards, tags, labels)
 
 
+def _table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:  # pq.read_table imports pandas: half a second of every training
+            return file.read(columns)
+    except pa.ArrowInvalid:
+        raise files.DamagedFileError(f"{path}: is damaged; start the workflow again to make it anew") from None
+
+
+def shards_by_hash(clip_ids: Sequence[str], n_shards: int) -> list[str]:
+    """The shard of each clip, by a hash of its id: a clip more or less leaves all others where they are."""
+    return [f"{int(hashlib.sha256(clip_id.encode()).hexdigest()[:8], 16) % n_shards:02d}" for clip_id in clip_ids]
+
+
 def _booleans(column: pa.ChunkedArray) -> np.ndarray:
     # A byte each, from the buffer: `to_numpy` imports pandas.
     array = pa.concat_arrays(column.cast(pa.uint8()).chunks)
     return np.frombuffer(array.buffers()[1], np.uint8, len(array), array.offset).astype(bool)
+
+
+def read_paths(path: Path | str) -> tuple[list[str], list[str], list[str]]:
+    """Only shards, clip ids and paths of a `tracks.parquet`, as `howlow.sources.by_shard` takes them."""
+    table = _table(path, ["shard", "clip_id", "path"])
+    return table["shard"].to_pylist(), table["clip_id"].to_pylist(), table["path"].to_pylist()
 
 
 def read_tags(path: Path | str) -> tuple[str, ...]:

@@ -198,7 +198,8 @@ def train(
 
     Parameters
     ----------
-    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames); on the feed's device
+    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames); on the feed's device. Where
+        it has `segment_frames`, it is trained on a random segment of so many frames of each clip
     feed : Feed
     train_clips, validation_clips : Clips
     protocol : Protocol

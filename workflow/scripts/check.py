@@ -30,7 +30,7 @@ def main(path: str) -> None:
         elif settings["kind"] == "demo":
             print("  The workflow generates them.")
         else:
-            tracks, left_out = datasets.load(specs.tracks(config, dataset))
+            tracks, left_out = datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
             _print_excluded("left out by the metadata", left_out)
             _print_tags(tracks)
             _print_audio(Path(specs.root(config, dataset)), tracks, settings["seconds"])

@@ -14,7 +14,7 @@ from howlow.representation import Representation
 from howlow.words import CELL
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     runs = pd.read_csv(args.runs)
     margin_points = spec["margin_points"]
@@ -36,6 +36,7 @@ def main(args: Namespace) -> None:
     body = f"{tables.sections_to_html(sections)}\n<h2>All comparisons</h2>\n{rounded}"
     files.write_text(args.page, tables.page(title, body))
     print(f"{len(table)} comparisons\n\n{text}")
+    return [args.table, args.text, args.page]
 
 
 def _resampled(cell: tuple[str, str, str], results: Path, seed: int) -> np.ndarray:

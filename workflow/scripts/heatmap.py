@@ -11,13 +11,14 @@ from howlow.plots import tags
 from howlow.representation import Representation
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     table = pd.concat([_of_cell(args.folder, name) for name in spec["cells"]], ignore_index=True)
     files.write_frame(args.table, table)
     plots.save(tags.heatmap(table, spec["dataset"], spec["model"]), *args.figures)
     lost = tags.losses(table).mean(axis=1)
     print("on average lose most: " + ", ".join(f"{tag} ({points:.1f} points)" for tag, points in lost.head(5).items()))
+    return [args.table, *args.figures]
 
 
 def _of_cell(folder: Path, name: str) -> pd.DataFrame:

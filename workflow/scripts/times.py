@@ -22,12 +22,12 @@ HEADER = [
 BATCHES = (1, 64)
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(BATCHES[-1]):
-        _measure(args)
+        return _measure(args)
 
 
-def _measure(args: Namespace) -> None:
+def _measure(args: Namespace) -> list[Path]:
     spec = args.spec
     n_tags = len(read_tags(args.tracks))
     device = training.prepare(spec["threads"], args.device)
@@ -43,11 +43,12 @@ def _measure(args: Namespace) -> None:
         rows.append([name, extraction, *inference, epoch, runs[0]["device"], spec["threads"]])
     files.write_csv(args.times, HEADER, rows)
     print(f"{len(rows)} cells; inference on {device.type}")
+    return [args.times]
 
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
-    options.add_argument("--times", type=Path, required=True, help="CSV file to write, a row a cell, beside the cells")
     program.add_device_options(options)
+    options.add_argument("--times", type=Path, required=True, help="CSV file to write, a row a cell, beside the cells")
     program.run(main, options)

@@ -12,7 +12,7 @@ from howlow.representation import Representation
 from howlow.words import CELL
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     margin_points = args.spec["margin_points"]
     parts, sections = [], []
     for experiment in args.spec["experiments"]:
@@ -29,6 +29,7 @@ def main(args: Namespace) -> None:
     shown = args.spec["experiments"].index(args.spec["shown"])
     plots.save(tradeoff_plot.tradeoff(parts[shown]), *args.figures)
     print(text)
+    return [args.table, args.text, args.page, *args.figures]
 
 
 def _times(path: Path) -> pd.DataFrame:

@@ -11,23 +11,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import archive, feeding, files, gpus, models, needs, program, provenance, training
+from howlow import archive, feeding, files, gpus, models, needs, program, provenance, records, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
 from howlow.protocol import Epoch, Protocol
-from howlow.store import Store, content_digest, open_store
+from howlow.store import Store, content_digest, open_store, verify
 
 
 def main(args: Namespace) -> None:
     try:
-        with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(args.spec["training"]["batch_size"]):
-            _train(args)
+        inputs = {
+            "manifest": content_digest(files.read_json(args.manifest)),
+            "tracks": tracks_module.read(args.tracks).digest(),
+        }
+        if _is_current(args, inputs):
+            print("its specification, code, clips and labels are what they were: there is nothing to train")
+            for path in _results(args.folder):
+                path.touch()
+        else:
+            verify(args.manifest)
+            batch_size = args.spec["training"]["batch_size"]
+            with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(batch_size):
+                _train(args, inputs)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
 
 
-def _train(args: Namespace) -> None:
+def _is_current(args: Namespace, inputs: dict[str, str]) -> bool:
+    """Whether this very training has been done: its inputs may be new files with the content of before."""
+    expected = {"spec": args.spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
+    return records.difference(args.folder / "run.json", expected) is None and all(
+        path.exists() for path in _results(args.folder)
+    )
+
+
+def _results(folder: Path) -> list[Path]:
+    return [folder / name for name in ("model.pt", "history.csv", "scores.parquet", "run.json")]
+
+
+def _train(args: Namespace, inputs: dict[str, str]) -> None:
     spec = args.spec
     protocol = Protocol(**{field.name: spec["training"][field.name] for field in fields(Protocol)})
     tracks = tracks_module.read(args.tracks)
@@ -48,14 +71,7 @@ def _train(args: Namespace) -> None:
     )
     training.lay_out(model, device)
     feed = feeding.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
-    run = {
-        "spec": provenance.digest(spec),
-        "code": args.code,
-        "seed": spec["seed"],
-        "inputs": {"manifest": content_digest(manifest), "tracks": tracks.digest()},
-        "versions": provenance.versions("torch", "numpy"),
-        "commit": provenance.commit(),
-    }
+    made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
     clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
     history, kept_epoch = training.train(
@@ -66,15 +82,9 @@ def _train(args: Namespace) -> None:
         protocol,
         seed=spec["seed"],
         checkpoint=checkpoint,
-        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs")}),
+        identity=provenance.canonical(made_by),
     )
     devices = [*(epoch.device for epoch in history), training.device_name(device)]  # the last one scores
-    run |= {
-        "best_epoch": kept_epoch,
-        "device": ", ".join(dict.fromkeys(devices)),
-        "n_epochs": len(history),
-        "train_seconds": sum(epoch.seconds for epoch in history),
-    }
 
     header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
@@ -84,11 +94,22 @@ def _train(args: Namespace) -> None:
         "spec": spec,
         "tags": list(tracks.tags),
         "window": manifest["window"],
-        "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
+        "digest": provenance.digest(made_by),
         "weights": weights,
     }
     archive.write(args.folder / "model.pt", content)
-    files.write_json(args.folder / "run.json", run)
+    records.write(
+        args.folder / "run.json",
+        spec,
+        Path(__file__),
+        [args.folder / name for name in ("history.csv", "scores.parquet")],  # which other programs read
+        inputs=inputs,
+        seed=spec["seed"],
+        device=", ".join(dict.fromkeys(devices)),
+        best_epoch=kept_epoch,
+        n_epochs=len(history),
+        train_seconds=sum(epoch.seconds for epoch in history),
+    )
     checkpoint.unlink(missing_ok=True)
 
 

@@ -16,8 +16,13 @@ _LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
 _NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "sample_rate", "seed")
 
 
-def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
-    """Read the metadata of the dataset that a specification of `howlow.specs.tracks` describes.
+def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tuple[str, str]]]:
+    """Read the metadata of a dataset.
+
+    Parameters
+    ----------
+    spec : what `howlow.specs.tracks` says of it
+    paths : where it lies, as `howlow.specs.paths` says
 
     Returns
     -------
@@ -25,7 +30,7 @@ def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
     left_out : list of (clip_id, reason)
     """
     settings = {key: value for key, value in spec.items() if key not in _NOT_FOR_LOADERS}
-    return _LOADERS[spec["kind"]](**settings)
+    return _LOADERS[spec["kind"]](**settings, **paths)
 
 
 def published_sizes(kind: str) -> dict[str, int]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from howlow.errors import HowlowError
-from howlow.tracks import Tracks
+from howlow.tracks import Tracks, shards_by_hash
 
 N_TRAIN = 201_680
 PUBLISHED_SIZES = {"train": N_TRAIN, "validation": 11_774, "test": 28_435}
@@ -42,7 +42,7 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     root : the folder with the pickles and the audio
     audio : `track_ids`, files are `A/B/C/TRABC....mp3`; `7digital`, `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` in
         the root say where they are, as `8/9/8947470.clip.mp3`
-    shards : number of shards, of clips in the order of their ids
+    shards : number of shards; a hash of its id decides which one a clip is in
 
     Returns
     -------
@@ -81,7 +81,7 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
         clip_ids=clip_ids,
         paths=[paths[clip_id] for clip_id in clip_ids],
         splits=[split_of[clip_id] for clip_id in clip_ids],
-        shards=[f"{number * shards // len(clip_ids):02d}" for number in range(len(clip_ids))],
+        shards=shards_by_hash(clip_ids, shards),
         tags=tags,
         labels=labels,
     )

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from howlow import splits
 from howlow.datasets import metadata
 from howlow.datasets.metadata import MetadataError
-from howlow.tracks import SPLITS, Tracks
+from howlow.tracks import SPLITS, Tracks, shards_by_hash
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 """Of the clips in a split, where the table has none."""
@@ -45,7 +45,7 @@ def load(
     min_clips : keep only tags of at least so many clips
     separator : between the names in the column `tags`
     untagged : `keep` or `drop` the clips that have none of the tags
-    shards : number of shards, of clips in the order of the table
+    shards : number of shards; a hash of its id decides which one a clip is in
 
     Returns
     -------
@@ -73,7 +73,7 @@ def load(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[paths[index] for index in kept],
         splits=[split_of[index] for index in kept],
-        shards=[f"{number * shards // len(kept):02d}" for number in range(len(kept))],
+        shards=shards_by_hash([clip_ids[index] for index in kept], shards),
         tags=chosen,
         labels=labels[kept],
     )
