@@ -100,12 +100,16 @@ def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataF
         pr_auc_mean=("pr_auc", "mean"),
         pr_auc_std=("pr_auc", "std"),
     ).reset_index()
-    made_on = groups[["device", "torch"]].agg(lambda names: ", ".join(sorted(set(names)))).reset_index()
+    made_on = groups[["device", "torch"]].agg(_listed).reset_index()
     table = table.merge(_costs(results, spec["dataset"], spec["model"]), on=KEYS, how="left", validate="one_to_one")
     stores = table[["dataset", "sample_rate_hz", "n_mels"]].itertuples(index=False)
     counts = [_clip_counts(results, *store) for store in stores]
     table = table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
     return table.merge(made_on, on=KEYS, how="left", validate="one_to_one")
+
+
+def _listed(names: pd.Series) -> str:
+    return ", ".join(sorted(set(names)))
 
 
 @cache
