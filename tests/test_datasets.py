@@ -248,10 +248,20 @@ def test_table_of_columns(table):
     tracks, left_out = table(ONE_HOT, shards=2)
     assert tracks.clip_ids == tracks.paths == ["a.mp3", "b.mp3", "c.mp3"]
     assert tracks.splits == ["train", "validation", "test"]
-    assert tracks.shards == ["00", "00", "01"]
+    assert tracks.shards == ["01", "00", "00"]  # the last digits of the first 32 bits of `sha256sum`: d5e42b11, ...
     assert tracks.tags == ("rock", "calm")
     assert tracks.labels.tolist() == [[True, False], [False, True], [True, True]]
     assert left_out == []
+
+
+def test_a_clip_more_or_less_leaves_the_shards_of_the_others(table):
+    ids = [f"{number}.mp3" for number in range(60)]
+    rows = {clip_id: f"{clip_id},rock\n" for clip_id in ids}
+    all_tracks, _ = table("path,tags\n" + "".join(rows.values()), shards=4)
+    fewer, _ = table("path,tags\n" + "".join(row for clip_id, row in rows.items() if clip_id != "0.mp3"), shards=4)
+    shard_of = dict(zip(all_tracks.clip_ids, all_tracks.shards, strict=True))
+    assert set(all_tracks.shards) == {"00", "01", "02", "03"}
+    assert all(shard_of[c] == shard for c, shard in zip(fewer.clip_ids, fewer.shards, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """All results of an experiment in two tables, after a check that they are its results."""
 
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from howlow.metrics import MACRO
 from howlow.representation import Representation
 from howlow.store import content_digest
 from howlow.tracks import read as read_tracks
-from howlow.words import CELL, MODELS
+from howlow.words import CELL
 
 KEYS = ["dataset", "model", *CELL]
 
@@ -91,23 +90,8 @@ def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
     )
 
 
-def mixture(runs: pd.DataFrame) -> str:
-    """A sentence that says so where runs of one experiment come from different devices or versions of PyTorch.
-
-    Differences between them may come from that, too. It is empty where all are alike.
-    """
-    told = []
-    for _, part in runs.groupby(["dataset", "model"], sort=False):
-        dataset, model = part[["dataset", "model"]].iloc[0]
-        counts = Counter(zip(part["device"], part["torch"], strict=True))
-        if len(counts) > 1:
-            shares = ", ".join(f"{n} on {device} with PyTorch {torch}" for (device, torch), n in counts.items())
-            told.append(f"the trainings of {MODELS[model]} on {dataset} are not all alike: {shares}")
-    return f"{'; '.join(told)}. Their results may differ for that reason, too" if told else ""
-
-
 def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each cell: mean and standard deviation (n - 1) over the seeds, the costs, the number of clips."""
+    """One row for each cell: mean and standard deviation (n - 1) over the seeds, costs, clips, and what it ran on."""
     groups = runs.groupby(KEYS, sort=False)
     table = groups.agg(
         n_seeds=("seed", "size"),
@@ -116,10 +100,16 @@ def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataF
         pr_auc_mean=("pr_auc", "mean"),
         pr_auc_std=("pr_auc", "std"),
     ).reset_index()
+    made_on = groups[["device", "torch"]].agg(_listed).reset_index()
     table = table.merge(_costs(results, spec["dataset"], spec["model"]), on=KEYS, how="left", validate="one_to_one")
     stores = table[["dataset", "sample_rate_hz", "n_mels"]].itertuples(index=False)
     counts = [_clip_counts(results, *store) for store in stores]
-    return table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
+    table = table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
+    return table.merge(made_on, on=KEYS, how="left", validate="one_to_one")
+
+
+def _listed(names: pd.Series) -> str:
+    return ", ".join(sorted(set(names)))
 
 
 @cache

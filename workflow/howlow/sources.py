@@ -60,9 +60,9 @@ def digest(clips: Iterable[Clip], root: Path) -> str:
     """A digest of which clips a shard has, and of the size and date of each audio file.
 
     The date counts in whole seconds, which all file systems and ways of copying keep. Where the folder is does not
-    count.
+    count, nor does the order of the clips.
     """
-    members = list(clips)
+    members = sorted(clips)
     with ThreadPoolExecutor(_READERS) as pool:
         found = pool.map(_state, repeat(root), [path for _, path in members])
         rows = "\n".join(f"{clip_id}\t{path}\t{state}" for (clip_id, path), state in zip(members, found, strict=True))

@@ -104,13 +104,6 @@ def metadata_files(config: Spec, dataset: str) -> dict[str, Path]:
     return chosen | {name: Path(found["root"], name) for name in names}
 
 
-def split_rule(spec: Spec) -> str:
-    """How the clips of a dataset are split, in words, by the specification of `tracks`."""
-    if spec["kind"] == "table":
-        return "as the table says, or else by group"
-    return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"
-
-
 def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
     """The specification of decoding: all settings that decide the samples of a clip.
 

@@ -102,10 +102,7 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
         if not shard["clip_ids"]:
             continue
         path = folder / shard["file"]
-        array = open_shard(path, len(shard["clip_ids"]))
-        expected = (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"])
-        if array.shape != expected:
-            raise StoreError(f"{path}: has the shape {array.shape}, its manifest says {expected}")
+        array = open_shard(path, (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"]))
         shard_of += [len(shards)] * len(array)
         row_of += range(len(array))
         shards.append(array)
@@ -115,22 +112,27 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
     return Store(clip_ids, shards, np.array(shard_of), np.array(row_of), hop_factor, log_type)
 
 
-def open_shard(path: Path, n_clips: int) -> np.ndarray:
+def open_shard(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """A shard as a memory map.
+
+    Parameters
+    ----------
+    path : its .npy file
+    shape : its shape (n_clips, n_mels, n_frames), or as much of it as is known
 
     Raises
     ------
     StoreError
-        if it is missing, or has not as many clips as it should; a file that is too short is set aside
+        if it is missing, or has another shape, or is damaged; what is there is set aside
     """
     try:
         array = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
-    except (OSError, ValueError):
-        raise _set_aside(path, "is cut off or overwritten") from None
-    if len(array) != n_clips:
-        raise _set_aside(path, f"has {len(array)} clips and not {n_clips}")
+    except (OSError, ValueError, EOFError):
+        raise _set_aside(path, "it is cut off or overwritten") from None
+    if array.shape[: len(shape)] != shape:
+        raise _set_aside(path, f"it has the shape {array.shape} and not {shape}")
     return array
 
 

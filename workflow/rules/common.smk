@@ -1,23 +1,21 @@
 # What the rules share: the checked configuration, what each rule runs and leaves, and the names of its files.
 import gc
-import io
 import os
 import shlex
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 WORKFLOW = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(WORKFLOW))
 
-import snakemake
 import snakemake_internals
 from howlow import config as configuration
-from howlow import datasets, files, needs, provenance, records, sources, specs
-from howlow import tracks as tracks_module
+from howlow import files, needs, provenance, records, sources, specs
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
@@ -118,8 +116,35 @@ def spec_of_training(w):
 
 def source_of(w):
     """What the record of `decode` has to say of the clips of a shard and of their audio files."""
-    members, root = clips(w.dataset), Path(specs.root(config, w.dataset))
-    return {"source": sources.digest(members[w.shard], root) if members and root.is_dir() else records.ANYTHING}
+    return {"source": source(w.dataset, w.shard)}
+
+
+@cache
+def source(dataset, shard):
+    members, root = clips(dataset), Path(specs.root(config, dataset))
+    return sources.digest(members[shard], root) if members and root.is_dir() else records.ANYTHING
+
+
+class OfDataset(NamedTuple):
+    """The wildcards of a job of a whole dataset."""
+
+    dataset: str
+
+    def items(self):
+        return self._asdict().items()
+
+
+class OfBands(NamedTuple):
+    """The wildcards of a job of `mel`, from those of the job of `decode` that it depends on."""
+
+    of_decode: object
+    n_mels: int
+
+    def __getattr__(self, name):
+        return getattr(self.of_decode, name)
+
+    def items(self):
+        return [*self.of_decode.items(), ("n_mels", self.n_mels)]
 
 
 @cache
@@ -129,12 +154,14 @@ def clips(dataset):
     They come from `tracks.parquet`. Where that is to be made anew, they come from the dataset's own metadata: so it is
     known before the run which shards have other clips than before.
     """
+    from howlow import datasets  # a new run needs neither
+    from howlow import tracks as tracks_module
+
     path = Path("results", dataset, "tracks.parquet")
-    wildcards = snakemake.io.Wildcards(fromdict={"dataset": dataset})
     try:
-        if path.exists() and not difference("tracks", wildcards):
+        if path.exists() and not difference("tracks", OfDataset(dataset)):
             return sources.by_shard(*tracks_module.read_paths(path))
-        with redirect_stdout(io.StringIO()):  # `tracks` says it again
+        with redirect_stdout(StringIO()):  # `tracks` says it again
             tracks, _ = datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
         return sources.by_shard(tracks.shards, tracks.clip_ids, tracks.paths)
     except HowlowError:  # `tracks` says what is wrong
@@ -367,12 +394,15 @@ def inputs_of_mel(wildcards):
 
 
 def inputs_of_decode(wildcards):
-    """The tracks and what else decides the clips; where these are current, it does not matter that tracks are new.
+    """The tracks and what else decides the clips; where all that is made of these is current, new tracks do not matter.
 
-    Which clips a shard has is known before `tracks` runs. Audio is an input only where the workflow makes it: there
-    are too many files of a user.
+    Which clips a shard has is known before `tracks` runs. Audio is an input only where the workflow makes it: a user
+    has too many files. Snakemake does not look at what follows from an `ancient` input, so there must be nothing stale.
     """
-    when = ancient if is_current("decode", wildcards) else str
+    cells = [cell for pair in CELLS if pair[0] == wildcards.dataset for cell in CELLS[pair]]
+    bands = {cell.n_mels for cell in cells if cell.sample_rate == int(wildcards.sample_rate)}
+    are_current = is_current("decode", wildcards) and all(is_current("mel", OfBands(wildcards, n)) for n in bands)
+    when = ancient if are_current else str
     found = {"tracks": when(f"results/{wildcards.dataset}/tracks.parquet"), "changed": changed("decode")(wildcards)}
     if specs.is_made_here(config, wildcards.dataset):
         found["audio"] = when(f"results/{wildcards.dataset}/source/mp3")

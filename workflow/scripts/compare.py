@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from howlow import comparison, files, program, tables
 from howlow import tracks as tracks_module
 from howlow.representation import Representation
-from howlow.words import CELL
+from howlow.words import CELL, MODELS
 
 
 def main(args: Namespace) -> list[Path]:
@@ -30,6 +30,9 @@ def main(args: Namespace) -> list[Path]:
         table = comparison.add_bootstrap(table, resampled)
     files.write_frame(args.table, table)
     title, sections = "Do the representations differ?", comparison.answers(table, margin_points)
+    for (dataset, model), part in runs.groupby(["dataset", "model"], sort=False):
+        if told := tables.mixture(part):
+            sections.append((f"How {MODELS[model]} was trained on {dataset}", [told]))
     text = tables.sections_to_markdown(title, sections)
     files.write_text(args.text, text)
     rounded = table.round(dict.fromkeys(table.select_dtypes("float"), 4)).to_html(index=False, border=0, na_rep="")

@@ -17,7 +17,7 @@ def main(args: Namespace) -> None:
         record, path = files.read_json(folder / f"{name}.json"), folder / f"{name}.npy"
         _check_listed(args.tracks, name, [clip_id for clip_id, _ in members[name]], record)
         excluded += record["excluded"]
-        array = store_module.open_shard(path, len(record["clip_ids"]))
+        array = store_module.open_shard(path, (len(record["clip_ids"]),))
         shards.append({"file": path.name, "clip_ids": record["clip_ids"], "sha256": record["sha256"]})
         shapes.append(array.shape[1:])
         made_by = record["origin"] | {"mel": {key: record[key] for key in ("spec", "code")}}

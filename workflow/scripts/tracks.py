@@ -5,15 +5,14 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from howlow import files, program, provenance, records, sources, specs
-from howlow.datasets import load
+from howlow import datasets, files, program, provenance, records, sources
 
 
 def main(args: Namespace) -> None:
     states = sources.states({name: Path(path) for name, path in args.metadata.items()})
-    tracks, left_out = load(args.spec, args.paths)
+    tracks, left_out = datasets.load(args.spec, args.paths)
     source = provenance.digest({name: state["sha256"] for name, state in states.items()})
-    tracks.write(args.tracks, args.spec["dataset"], specs.split_rule(args.spec), source)
+    tracks.write(args.tracks, args.spec["dataset"], datasets.split_rule(args.spec), source)
     files.write_csv(args.left_out, ["clip_id", "stage", "reason"], [(clip, "tracks", why) for clip, why in left_out])
     if args.record:
         records.write(args.record, args.spec, Path(__file__), [args.tracks, args.left_out], metadata=states)

@@ -20,7 +20,8 @@ def main(args: Namespace) -> list[Path]:
         summary, runs = pd.read_csv(folder / "summary.csv"), pd.read_csv(folder / "runs.csv")
         part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margin_points)
         parts.append(part)
-        sections.append(tradeoff_module.recommendations(part, margin_points))
+        heading, sentences = tradeoff_module.recommendations(part, margin_points)
+        sections.append((heading, [*sentences, *filter(None, [tables.mixture(runs)])]))
     files.write_frame(args.table, pd.concat(parts, ignore_index=True))
     title = "Which representation to take"
     text = tables.sections_to_markdown(title, sections)

@@ -33,6 +33,13 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
     return _LOADERS[spec["kind"]](**settings, **paths)
 
 
+def split_rule(spec: dict[str, Any]) -> str:
+    """How the clips of a dataset are split, in words, by the specification of `tracks`."""
+    if spec["kind"] == "table":
+        return "as the table says, or else by group"
+    return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"
+
+
 def published_sizes(kind: str) -> dict[str, int]:
     """Number of usable clips of each split that the field reports for a dataset."""
     return {"mtat": mtat.PUBLISHED_SIZES, "msd": msd.PUBLISHED_SIZES}[kind]
