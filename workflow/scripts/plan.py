@@ -17,17 +17,20 @@ from pathlib import Path
 
 import yaml
 
-from howlow import plans
+from howlow import config as configuration
+from howlow import plans, strict_yaml
 from howlow.errors import HowlowError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(args: argparse.Namespace) -> None:
-    expected = yaml.safe_load(args.expect.read_text()) if args.expect else {}
+    expected = _expected(args.expect) if args.expect else {}
     names = args.configs or list(expected)
     if not names:
         raise HowlowError("name a configuration, or a list of expected plans by --expect")
+    for name in names:
+        configuration.load(name)  # Snakemake's own reader ends in a traceback, or never
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         planned = dict(zip(names, pool.map(_plan, names), strict=True))
     if args.write:
@@ -42,6 +45,14 @@ def main(args: argparse.Namespace) -> None:
         print("".join(f"  {line}\n" for line in shown), end="")
     if wrong:
         raise HowlowError(f"{wrong} of {len(planned)} plans are not as expected; if that is right, --write them anew")
+
+
+def _expected(path: Path) -> dict[str, dict[str, int]]:
+    listed = strict_yaml.read(path)
+    plans_of = listed.values() if isinstance(listed, dict) else [None]
+    if not all(isinstance(jobs, dict) and all(isinstance(n, int) for n in jobs.values()) for jobs in plans_of):
+        raise HowlowError(f"{path}: has to give the number of jobs of each rule by configuration, as --write makes it")
+    return listed
 
 
 def _plan(name: str) -> dict[str, int]:
@@ -67,5 +78,5 @@ if __name__ == "__main__":
     options.add_argument("--write", type=Path, help="such a file to write")
     try:
         main(options.parse_args())
-    except HowlowError as error:
+    except (HowlowError, OSError) as error:
         sys.exit(f"howlow plan: {error}")
