@@ -9,6 +9,7 @@ import time
 
 import pytest
 from conftest import TINY, run_command
+from snakemake.cli import parse_config
 
 from howlow import config as configuration
 
@@ -168,10 +169,58 @@ MEANT = [
 @pytest.mark.parametrize(("text", "path", "value"), [pytest.param(*case, id=name) for name, *case in MEANT])
 def test_what_is_meant_is_read(tmp_path, text, path, value):
     (tmp_path / "my.yaml").write_text(text)
-    found = configuration.load(tmp_path / "my.yaml")
+    assert at(configuration.load(tmp_path / "my.yaml"), path) == value
+
+
+def at(config, path: str):
     for key in path.split("."):
-        found = found[int(key) if isinstance(found, list) else key]
+        config = config[int(key) if isinstance(config, list) else key]
+    return config
+
+
+GRID = ", ".join(
+    f"{{dataset: tiny, model: {m}, grid: [{{sample_rate: [12000], n_mels: [16]}}]}}" for m in ("vgg", "musicnn")
+)
+
+# case, the argument of --config, the path of a key, the value that it has
+COMMAND_LINES = [
+    ("seeds", "seeds=[1]", "seeds", [1]),
+    ("seeds_quoted", "seeds=['1', 2]", "seeds", [1, 2]),
+    ("number", "statistics={margin_points: 1e-1}", "statistics.margin_points", 0.1),
+    ("one_of_some", "datasets={tiny: {sample_rate: 44100}}", "datasets.tiny.sample_rate", 44100),
+    ("the_rest_stays", "datasets={tiny: {seconds: 10}}", "datasets.tiny.n_clips", 24),
+    ("text_stays", "datasets={tiny: {tags: [1990, rock]}}", "datasets.tiny.tags", ["1990", "rock"]),
+    ("grid", f"experiments=[{GRID}]", "experiments.1.grid.0.n_mels", [16]),
+]
+
+
+def load_with(argument: str):
+    """The tiny configuration with what Snakemake makes of an argument of --config."""
+    return configuration.load(TINY, overrides=parse_config([argument]))
+
+
+@pytest.mark.parametrize(("argument", "path", "value"), [pytest.param(*case, id=name) for name, *case in COMMAND_LINES])
+def test_command_line_is_read_as_a_file_is(argument, path, value):
+    found = at(load_with(argument), path)
     assert found == value
+    assert type(found) is type(value)
+
+
+# case, the argument of --config, the message after the name of the file
+WRONG_COMMAND_LINES = [
+    ("unknown", "sedes=[1]", "sedes: unknown key; did you mean 'seeds'?"),
+    ("one_seed", "seeds=1", "seeds: 1 is not of type 'array'"),
+    ("word", "seeds=[x]", "seeds[0]: 'x' is not of type 'integer'"),
+    ("not_whole", "seeds=[1.0]", "seeds[0]: 1.0 is not a whole number for YAML: write 1"),
+    ("nan", "statistics={margin_points: .nan}", "statistics.margin_points: nan is not a finite number"),
+]
+
+
+@pytest.mark.parametrize(("argument", "message"), [pytest.param(*case, id=name) for name, *case in WRONG_COMMAND_LINES])
+def test_wrong_command_line_ends_in_one_line(argument, message):
+    with pytest.raises(configuration.ConfigError) as caught:
+        load_with(argument)
+    assert str(caught.value) == f"{TINY} with --config: {message}"
 
 
 # case, what is in the list of expected plans, the message after its name
