@@ -5,10 +5,13 @@ A case is one line of a table: what is written in the file, and the message. `va
 """
 
 import itertools
+import re
+import subprocess
+import sys
 import time
 
 import pytest
-from conftest import TINY, run_command
+from conftest import ROOT, TINY, run_command, snakemake
 from snakemake.cli import parse_config
 
 from howlow import config as configuration
@@ -245,3 +248,46 @@ def test_list_of_expected_plans_ends_in_one_line(tmp_path, text, message):
     assert process.returncode == 1
     assert process.stderr.startswith(f"howlow plan: {path}: {message}")
     assert process.stderr.count("\n") == 1
+
+
+# case, the file, further arguments of Snakemake, the exit status, what it prints
+RUNS = [
+    ("key_twice", option("seeds: [3]"), [], 1, "my.yaml: line 48: the key 'seeds' is there twice; line 8 has it"),
+    ("bomb", changed("seeds: [1, 2]", bomb() + "seeds: *h"), [], 1, "my.yaml: line 12: stands for more than 20,000"),
+    ("one_seed", TEXT, ["--config", "seeds=[1]"], 0, "seed1/run.json"),
+    ("relative", TEXT, ["--directory", "elsewhere"], 0, "seed2/run.json"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "status", "printed"), [pytest.param(*case, id=name) for name, *case in RUNS]
+)
+def test_snakemake_says_the_same(tmp_path, text, arguments, status, printed):
+    (tmp_path / "my.yaml").write_text(text)
+    process = snakemake(tmp_path, "--dry-run", *arguments, "--configfile", "my.yaml")
+    assert process.returncode == status, process.stdout
+    assert printed in process.stdout
+    assert ("seed2/" in process.stdout) == ("seed2/" in printed)
+    assert "Traceback" not in process.stdout
+
+
+def test_howlow_is_no_module(tmp_path):
+    """The rules write below results/ by fixed names: a prefix would not reach what the programs read."""
+    module = (
+        f'module howlow:\n    snakefile: "{ROOT / "Snakefile"}"\n    prefix: "low"\nuse rule * from howlow as low_*\n'
+    )
+    (tmp_path / "Snakefile").write_text(module)
+    command = [sys.executable, "-m", "snakemake", "--dry-run"]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "howlow is no module for other workflows" in process.stdout + process.stderr
+    assert "Traceback" not in process.stdout + process.stderr
+
+
+def test_names_of_results_are_no_datasets():
+    """Each folder that a rule makes directly under results/ is a name that a dataset can't have."""
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    folders = re.findall(r'directory\("results/([a-z][^/"{]*)"', rules) + re.findall(
+        r'"results/([a-z][^/".{]*)/', rules
+    )
+    assert set(folders) == set(configuration.RESERVED_NAMES)
