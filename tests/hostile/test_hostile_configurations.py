@@ -101,6 +101,8 @@ FILES = [
     ("name_sound", TEXT.replace("tiny", "sound"), "datasets.sound: results/sound is not a dataset's: give it another"),
     ("user", changed("kind: demo", "kind: mtat\n    root: ~nobody9/m").replace("    n_clips: 24\n", ""),
      "datasets.tiny.root: '~nobody9/m' names a user who has no home folder here"),
+    ("long_value", option(f"statistics: [{'1, ' * 10_000}1]"), "statistics: [1, 1, 1, 1, 1"),
+    ("long_key", option(f"{'k' * 1000}: 1"), "kkkkkkkk"),
     ("musicnn_2_bands", changed("n_mels: [8]\n    options:\n      width: 0.015625\n      filters",
                                 "n_mels: [2]\n    options:\n      width: 0.015625\n      filters"),
      "experiments[1].grid[0].n_mels: musicnn at 12000 Hz takes 3 to 232 mel bands, not 2"),
@@ -120,6 +122,7 @@ def test_file_ends_in_one_line_at_once(tmp_path, text, message):
     assert process.returncode == 1
     assert process.stderr.replace(f"{path}: ", "").startswith(f"howlow validate: {message}")
     assert process.stderr.count("\n") == 1
+    assert len(process.stderr) < 1000
 
 
 def as_bytes(content: bytes):

@@ -110,14 +110,14 @@ def complete(config: Any, source: str) -> dict[str, Any]:
         config.update({key: _without_aliases(value) for key, value in config.items()})
     error = next(_Completing(schema()).iter_errors(config), None)
     if error is not None:
-        raise ConfigError(f"{source}: {_describe(error)}")
+        raise ConfigError(f"{source}: {strict_yaml.shortened(_describe(error))}")
     try:
         _check_names(config["datasets"])
         _check_references(config)
         _check_size(config)
         _check_grids(config)
     except ConfigError as problem:
-        raise ConfigError(f"{source}: {problem}") from None
+        raise ConfigError(f"{source}: {strict_yaml.shortened(str(problem))}") from None
     return config
 
 

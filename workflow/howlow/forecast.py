@@ -27,19 +27,19 @@ def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str,
     HowlowError
         if the metadata is not as it must be, or the configuration asks for a tag that there is not
     """
-    settings, spec = config["datasets"][dataset], specs.tracks(config, dataset)
+    settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
         chosen_tags(Path(f"datasets.{dataset}.tags"), demo.TAGS, settings.get("tags"))
         return None
-    return None if missing_metadata(spec) else datasets.load(spec)
+    return None if missing_metadata(config, dataset) else datasets.load(specs.tracks(config, dataset))
 
 
-def missing_metadata(spec: dict[str, Any]) -> list[Path]:
-    """Files of a published dataset that are not there, by the specification of `tracks`."""
-    if spec["kind"] not in ("mtat", "msd"):
+def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
+    """Files of a published dataset that are not there."""
+    if config["datasets"][dataset]["kind"] not in ("mtat", "msd"):
         return []
-    published = (path for path in specs.metadata_files(spec) if path.is_relative_to(spec["root"]))
-    return [path for path in published if not path.exists()]
+    files = specs.metadata_files(specs.tracks(config, dataset))
+    return [path for path in files if path.is_relative_to(specs.root(config, dataset)) and not path.exists()]
 
 
 def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> dict[str, int]:

@@ -46,7 +46,12 @@ def read(path: Path | str) -> Any:
     try:
         return parse(text)
     except YamlError as error:
-        raise YamlError(f"{path}: {error}") from None
+        raise YamlError(f"{path}: {shortened(str(error))}") from None
+
+
+def shortened(message: str) -> str:
+    """A message without the middle of a long value that it quotes."""
+    return message if len(message) <= 400 else f"{message[:200]} ... {message[-150:]}"
 
 
 def _text(path: Path) -> str:

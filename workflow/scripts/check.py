@@ -46,7 +46,7 @@ def main(path: str) -> None:
 
 
 def _print_missing(config: dict[str, Any], dataset: str) -> None:
-    missing = forecast.missing_metadata(specs.tracks(config, dataset))[0]
+    missing = forecast.missing_metadata(config, dataset)[0]
     print(f"  These are the published counts: {missing} is not there yet.")
     if not specs.is_made_here(config, dataset):
         print("  warning: without it, a run would stop: the workflow doesn't download this dataset")
