@@ -1,4 +1,4 @@
-"""What a configuration will take, before anything runs: storage, temporary audio, trainings."""
+"""Computes what a configuration will take, before anything runs: storage, temporary audio, trainings."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ from howlow.representation import Representation, n_samples
 from howlow.tracks import SPLITS, Tracks
 
 _PASSES = 3
-"""Multiply-accumulates of a training step in those of the network: forward, and two products backward."""
+"""A training step takes this number of times the multiply-accumulates of the network: once forward, twice backward."""
 
 
 def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str, str]]] | None:
@@ -79,9 +79,9 @@ def advice_on_excluded(durations_s: list[float], n_clips: int, seconds: float, m
 
 
 def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
-    """The stored spectrograms of a dataset: one row a sample rate and number of bands.
+    """The stored spectrograms of a dataset, with one row for each sample rate and number of bands.
 
-    Hops and log types take no storage of their own.
+    Hops and log types are applied when the spectrograms are read, and take no storage.
 
     Returns
     -------
@@ -97,14 +97,14 @@ def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
 
 
 def shard_bytes(config: dict[str, Any], dataset: str, n_clips: int) -> int:
-    """Size of the temporary audio of a shard of average length at the highest sample rate."""
+    """Bytes of the temporary audio of a shard of average length at the highest sample rate."""
     settings = config["datasets"][dataset]
     longest = n_samples(max(specs.sample_rates(config, dataset)), settings["seconds"])
     return longest * 4 * -(-n_clips // settings["shards"])
 
 
 def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: int = 50) -> pd.DataFrame:
-    """The trainings of every experiment, and their floating-point operations without those of scoring.
+    """The trainings of each experiment, and their floating-point operations. Those of scoring are not counted.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
 
 
 def training_flop(config: dict[str, Any], experiment: dict[str, Any], n_train: int, n_tags: int = 50) -> list[float]:
-    """Floating-point operations of one training of each cell of an experiment, without those of scoring."""
+    """Floating-point operations of one training of each cell of an experiment. Those of scoring are not counted."""
     seconds, epochs = config["datasets"][experiment["dataset"]]["seconds"], experiment["training"]["epochs"]
     cells = representations(experiment)
     return [_flop(_macs(experiment, cell, seconds, n_tags), n_train, epochs) for cell in cells]

@@ -1,4 +1,4 @@
-"""Read a configuration's metadata and audio headers, and print what it has and will take, before anything runs."""
+"""Print what a configuration has and will take, by its metadata and the headers of its audio, before anything runs."""
 
 import argparse
 import sys
@@ -60,7 +60,7 @@ def _print_excluded(where: str, excluded: list[tuple[str, str]]) -> None:
 
 
 def _print_tags(tracks: Tracks) -> None:
-    """Positive clips of every tag in every split."""
+    """Print how many clips of each split have each tag."""
     splits = np.array(tracks.splits)
     counts = {split: tracks.labels[splits == split].sum(axis=0) for split in SPLITS}
     table = pd.DataFrame(counts, index=pd.Index(tracks.tags)).sort_values("train", ascending=False, kind="stable")
@@ -73,7 +73,7 @@ def _print_tags(tracks: Tracks) -> None:
 
 
 def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
-    """What the headers say, and the lengths of the files that can be opened; decoding finds out whether it is true."""
+    """Print what the headers say, which decoding may find to be untrue; gives the lengths of the readable files."""
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(audio.declared_seconds, (root / path for path in tracks.paths))
         durations = list(program.progress(found, "audio headers", len(tracks.paths)))
@@ -83,7 +83,7 @@ def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
     print(f"  audio: {len(good):,} files of {sum(good) / 3600:.1f} hours by their headers")
     _print_excluded("no audio", bad)
     if short:
-        print(f"  warning: {short:,} files are shorter than {seconds} s by their headers")
+        print(f"  warning: {short:,} files are shorter than {seconds} s by their headers, and will be excluded")
     return good
 
 
@@ -95,7 +95,7 @@ def _print_storage(config: dict[str, Any], dataset: str, n_clips: int) -> None:
     text = shown.to_string(index=False, formatters={"bytes_per_clip": "{:,}".format, "GB": "{:.2f}".format})
     print("    " + text.replace("\n", "\n    "))
     shard = forecast.shard_bytes(config, dataset, n_clips)
-    print(f"  audio while it is decoded: {shard / 1e9:.2f} GB a shard, deleted when its spectrograms are there")
+    print(f"  temporary audio: {shard / 1e9:.2f} GB for each shard, until its spectrograms are made")
 
 
 def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -> None:

@@ -4,7 +4,7 @@
     python workflow/scripts/plan.py --write my-plans.yaml config/my.yaml config/other.yaml
     python workflow/scripts/plan.py --expect my-plans.yaml
 
-In continuous integration the last one fails when a change of the configuration, or of howlow, alters a plan.
+The last of these fails when a change of a configuration, or of howlow, alters a plan: use it in continuous integration.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
     expected = _expected(args.expect) if args.expect else {}
     names = args.configs or list(expected)
     if not names:
-        raise HowlowError("name a configuration, or a list of expected plans by --expect")
+        raise HowlowError("there is nothing to plan: name a configuration, or a list of expected plans by --expect")
     for name in names:
         configuration.load(name)  # Snakemake's own reader ends in a traceback, or never
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -44,7 +44,9 @@ def main(args: argparse.Namespace) -> None:
         shown = different if name in expected else [f"{rule}: {n:,}" for rule, n in jobs.items() if rule != "total"]
         print("".join(f"  {line}\n" for line in shown), end="")
     if wrong:
-        raise HowlowError(f"{wrong} of {len(planned)} plans are not as expected; if that is right, --write them anew")
+        raise HowlowError(
+            f"{wrong} of {len(planned)} plans are not as expected; if the new ones are right, write them with --write"
+        )
 
 
 def _expected(path: Path) -> dict[str, dict[str, int]]:
@@ -56,7 +58,7 @@ def _expected(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _plan(name: str) -> dict[str, int]:
-    """The jobs of a configuration in an empty folder that has the project's resources and nothing else."""
+    """The jobs of a configuration in a new folder, which has the project's resources and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "resources").symlink_to(ROOT / "resources")
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
