@@ -68,7 +68,7 @@ def test_mtat_known_unusable_clips_are_left_out(annotations, tmp_path):
         ([[1, 0, 0, "0/../../x.mp3"]], None, "row 2: mp3_path '0/../../x.mp3' is not a path below"),
         ([[1, 0, 0, "g/x.mp3"]], None, "row 2: mp3_path 'g/x.mp3' is not a path below"),
         (ROWS, ["id", "guitar", "slow", "mp3_path"], "row 1: expected tab-separated columns clip_id, the tags and"),
-        (ROWS, ["clip_id", "slow", "slow", "mp3_path"], "row 1: the column 'slow' is there twice"),
+        (ROWS, ["clip_id", "slow", "slow", "mp3_path"], "row 1: the tag 'slow' is there twice"),
         (ROWS, ["clip_id", "split", "slow", "mp3_path"], "row 1: a tag must not be named 'split'"),
         ([[1, 0, 0]], None, "Expected 4 columns, got 3"),
         ([[1, 1, 0, "0/x.mp3"]], None, "no clip has the tag 'slow': leave it out of `tags`"),
@@ -315,7 +315,6 @@ def test_made_splits_are_never_empty(n_groups):
         ("path,rock\nx/../../a.mp3,1\n", "row 2: path 'x/../../a.mp3' is not a path below the dataset's root"),
         ("path,rock\n,1\n", "row 2: path is empty"),
         ("path,split,rock\na.mp3,dev,1\n", "row 2: split 'dev' is not one of train, validation, test"),
-        ("path,split,rock\na.mp3,train,1\nb.mp3,test,1\n", "no row is in the split 'validation'"),
         ("path,split,group,rock\na.mp3,train,x,1\nb.mp3,test,x,1\n", "row 3: group 'x' is in test, but in row 2 in"),
         ("path,shard\na.mp3,1\n", "a tag must not be named 'shard'"),
         ("path,rock,rock\na.mp3,1,1\n", "row 1: the column 'rock' is there twice"),
@@ -324,7 +323,7 @@ def test_made_splits_are_never_empty(n_groups):
         ("path,rock\na.mp3,0\n", "no tag has min_clips 1 clips; the most frequent has 0"),
         ("path,rock\na.mp3,1,1\n", "Expected 2 columns, got 3"),
         (b"path,r\xf6ck\na.mp3,1\n", "row 1: not UTF-8"),
-        (b"path,rock\n\xf6.mp3,1\n", "invalid UTF8"),
+        (b"path,rock\n\xf6.mp3,1\n", "row 2: not UTF-8"),
     ],
 )
 def test_bad_tables_are_named(table, text, message):

@@ -7,7 +7,6 @@ import torch
 
 from howlow import cost, datasets, demo, models, specs
 from howlow.config import representations
-from howlow.errors import HowlowError
 from howlow.representation import Representation, n_samples
 
 _PASSES = 3
@@ -22,12 +21,10 @@ def split_sizes(config: dict[str, Any], dataset: str) -> tuple[dict[str, int], b
     settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
         return demo.split_sizes(settings["n_clips"]), True
-    try:
-        tracks, _ = datasets.load(specs.tracks(config, dataset))
-    except HowlowError:
-        if settings["kind"] not in ("mtat", "msd"):
-            raise
+    spec = specs.tracks(config, dataset)
+    if settings["kind"] in ("mtat", "msd") and not specs.metadata_files(spec)[0].exists():
         return datasets.published_sizes(settings["kind"]), False
+    tracks, _ = datasets.load(spec)
     return {split: tracks.splits.count(split) for split in dict.fromkeys(tracks.splits)}, True
 
 

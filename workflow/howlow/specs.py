@@ -86,8 +86,6 @@ def metadata_files(spec: Spec) -> list[Path]:
     names = list(_METADATA[spec["kind"]])
     if spec.get("audio") == "7digital":
         names += ["MSD_id_to_7D_id.pkl", "7D_id_to_path.pkl"]
-    if spec.get("split") == "artists":
-        names.append("clip_info_final.csv")
     return [*(Path(spec["root"], name) for name in names), *chosen]
 
 

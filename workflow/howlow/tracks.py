@@ -12,6 +12,8 @@ from howlow import files
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("clip_id", "path", "split", "shard")
+MACRO = "(macro)"
+"""Stands for a tag's name where figures are means over the tags; no tag may be named so."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from howlow.datasets import msd, mtat, table
+from howlow.datasets import metadata, msd, mtat, table
+from howlow.datasets.metadata import MetadataError
 from howlow.tracks import Tracks
 
 _LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
@@ -23,9 +24,19 @@ def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
     -------
     tracks : Tracks
     left_out : list of (clip_id, reason)
+
+    Raises
+    ------
+    HowlowError
+        if a file is missing, can't be read, or says what it may not; or if the clips can't be trained and tested on
     """
     settings = {key: value for key, value in spec.items() if key not in _NOT_FOR_LOADERS}
-    return _LOADERS[spec["kind"]](**settings)
+    try:
+        tracks, left_out = _LOADERS[spec["kind"]](**settings)
+    except OSError as error:
+        raise MetadataError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
+    metadata.check_splits(spec["dataset"], tracks, left_out)
+    return tracks, left_out
 
 
 def published_sizes(kind: str) -> dict[str, int]:

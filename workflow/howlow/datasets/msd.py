@@ -10,12 +10,16 @@ and `msd_id_to_tag_vector.cP`, pickles by Python 2; `50tagList.txt`; audio as `A
 """
 
 import pickle
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from howlow.datasets import metadata
 from howlow.errors import HowlowError
 from howlow.tracks import Tracks
 
@@ -28,6 +32,10 @@ _ALLOWED = {
     ("numpy", "dtype"),
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
 }
+
+# What loading a pickle may take: a multiple of its size, which real ones stay far below, and some room for small ones.
+_MEMORY_FACTOR = 64
+_MEMORY_BYTES = 1 << 30
 
 
 class PickleError(HowlowError):
@@ -47,36 +55,34 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     Returns
     -------
     tracks : Tracks
-    left_out : list of (clip_id, reason), the clips of the split that have no tags or no path
+    left_out : list of (clip_id, reason), the clips of the split that have no tags, no path or that of another clip
 
     Raises
     ------
-    PickleError
-        if a pickle is missing, broken or holds a type that is not allowed
+    HowlowError
+        if a file is missing, broken or holds what it may not; the message names it
     """
     root = Path(root)
-    first = _ids(root / "filtered_list_train.cP")
-    split_of = dict.fromkeys(first[:N_TRAIN], "train") | dict.fromkeys(first[N_TRAIN:], "validation")
-    split_of |= dict.fromkeys(_ids(root / "filtered_list_test.cP"), "test")
-    vectors = unpickle(root / "msd_id_to_tag_vector.cP")
+    split_of = _split(root)
+    vectors = _mapping(root / "msd_id_to_tag_vector.cP")
     tags_path = root / "50tagList.txt"
     if not tags_path.is_file():
         raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the vectors")
-    tags = tuple(line.strip() for line in tags_path.read_text(encoding="utf-8").splitlines() if line.strip())
+    tags = tuple(metadata.read_list(tags_path))
+    metadata.check_tags(tags_path, tags, [[tag] for tag in tags], first_row=1)
 
-    paths = _paths(root, split_of, audio)
+    paths, taken = _paths(root, split_of, audio)
     left_out = [(clip_id, "has no tag vector") for clip_id in split_of if clip_id not in vectors]
     left_out += [
         (clip_id, "has no path in the 7digital maps")
         for clip_id in split_of
-        if clip_id in vectors and clip_id not in paths
+        if clip_id in vectors and clip_id not in paths and clip_id not in taken
     ]
+    left_out += [(clip_id, f"has the file of {other}") for clip_id, other in taken.items() if clip_id in vectors]
     clip_ids = sorted(clip_id for clip_id in split_of if clip_id in vectors and clip_id in paths)
     if not clip_ids:
         raise HowlowError(f"{root}: no track of the split has both tags and a path")
-    labels = np.array([np.ravel(vectors[clip_id]) for clip_id in clip_ids], dtype=bool)
-    if labels.shape != (len(clip_ids), len(tags)):
-        raise HowlowError(f"{root}: the tag vectors are not of the {len(tags)} tags of {tags_path.name}")
+    labels = _labels(root / "msd_id_to_tag_vector.cP", vectors, clip_ids, tags)
     tracks = Tracks(
         clip_ids=clip_ids,
         paths=[paths[clip_id] for clip_id in clip_ids],
@@ -88,16 +94,55 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     return tracks, left_out
 
 
-def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> dict[str, str]:
-    """The path of each clip that has one, relative to the root."""
+def _split(root: Path) -> dict[str, str]:
+    """The split of each clip of the two lists."""
+    first, test = _ids(root / "filtered_list_train.cP"), _ids(root / "filtered_list_test.cP")
+    if twice := set(first) & set(test):
+        raise PickleError(f"{root / 'filtered_list_test.cP'}: {min(twice)!r} is in filtered_list_train.cP too")
+    split_of = dict.fromkeys(first[:N_TRAIN], "train") | dict.fromkeys(first[N_TRAIN:], "validation")
+    return split_of | dict.fromkeys(test, "test")
+
+
+def _labels(path: Path, vectors: dict[Any, Any], clip_ids: list[str], tags: tuple[str, ...]) -> np.ndarray:
+    """The array (n_clips, n_tags) of the clips' tag vectors, after a check of each."""
+    rows = [np.ravel(vectors[clip_id]) for clip_id in clip_ids]
+    for clip_id, row in zip(clip_ids, rows, strict=True):
+        if len(row) != len(tags) or row.dtype.kind not in "biuf":
+            raise PickleError(f"{path}: the vector of {clip_id!r} is not one of {len(tags)} numbers, as there are tags")
+    values = np.array(rows)
+    wrong = ~((values == 0) | (values == 1)).all(axis=1)
+    if wrong.any():
+        raise PickleError(f"{path}: the vector of {clip_ids[int(np.argmax(wrong))]!r} has other numbers than 0 and 1")
+    return values.astype(bool)
+
+
+def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The path of each clip that has one, relative to the root; and of the clips whose path another has, the other."""
     if audio == "track_ids":
-        return {clip_id: f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids}
-    ids, found = unpickle(root / "MSD_id_to_7D_id.pkl"), unpickle(root / "7D_id_to_path.pkl")
-    paths = {clip_id: str(found[ids[clip_id]]) for clip_id in clip_ids if ids.get(clip_id) in found}
-    for path in paths.values():
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise PickleError(f"{root / '7D_id_to_path.pkl'}: {path!r} is not a path below the dataset's root")
-    return paths
+        return {clip_id: f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids}, {}
+    source = root / "7D_id_to_path.pkl"
+    ids, found = _mapping(root / "MSD_id_to_7D_id.pkl"), _mapping(source)
+    first: dict[str, str] = {}  # the clip of each path
+    paths, taken = {}, {}
+    for clip_id in sorted(clip_ids):
+        number = ids.get(clip_id)
+        if not isinstance(number, str | int | np.integer) or number not in found:
+            continue
+        path = _path(source, found[number])
+        if path in first:
+            taken[clip_id] = first[path]
+        else:
+            first[path] = clip_id
+            paths[clip_id] = path
+    return paths, taken
+
+
+def _path(source: Path, value: Any) -> str:
+    path = metadata.shortest_path(value) if isinstance(value, str) and value.isprintable() else ""
+    if not path:
+        shown = repr(value) if isinstance(value, str) else f"a value of the type {type(value).__name__}"
+        raise PickleError(f"{source}: {shown} is not a path below the dataset's root")
+    return path
 
 
 def unpickle(path: Path) -> Any:
@@ -110,13 +155,38 @@ def unpickle(path: Path) -> Any:
     """
     if not path.is_file():
         raise PickleError(f"{path}: no such file")
+    limit = _MEMORY_BYTES + _MEMORY_FACTOR * path.stat().st_size
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, _memory(limit):
             return _Unpickler(file, encoding="latin-1").load()
     except PickleError as error:
         raise PickleError(f"{path}: {error}") from None
-    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise PickleError(f"{path}: not a pickle that can be read: {error}") from None
+    except MemoryError:
+        raise PickleError(f"{path}: not a pickle that can be read: it asks for more than {limit >> 20} MB") from None
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can end in any of them
+        raise PickleError(f"{path}: not a pickle that can be read: {' '.join(str(error).split())}") from None
+
+
+@contextmanager
+def _memory(n_bytes: int) -> Iterator[None]:
+    """Let this process ask for so much more memory and no further: a few bytes of a pickle can ask for terabytes.
+
+    Only Linux says how much there is now and keeps the limit; elsewhere the machine's own has to do.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + n_bytes
+    allowed = [limit, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(allowed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -126,8 +196,19 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
+def _mapping(path: Path) -> dict[Any, Any]:
+    content = unpickle(path)
+    if not isinstance(content, dict):
+        raise PickleError(f"{path}: holds a value of the type {type(content).__name__}, not a mapping")
+    return content
+
+
 def _ids(path: Path) -> list[str]:
     ids = unpickle(path)
-    if not isinstance(ids, list) or not all(isinstance(clip_id, str) and clip_id.isalnum() for clip_id in ids):
-        raise PickleError(f"{path}: not a list of track ids")
+    if not isinstance(ids, list):
+        raise PickleError(f"{path}: holds a value of the type {type(ids).__name__}, not a list of track ids")
+    for number, clip_id in enumerate(ids):
+        if not isinstance(clip_id, str) or not clip_id.isalnum() or not clip_id.isascii() or len(clip_id) < 5:
+            shown = repr(clip_id) if isinstance(clip_id, str) else f"of the type {type(clip_id).__name__}"
+            raise PickleError(f"{path}: entry {number} of the list is {shown}, which is no track id")
     return ids
