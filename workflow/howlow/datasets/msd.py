@@ -105,8 +105,13 @@ def _split(root: Path) -> dict[str, str]:
 
 def _labels(path: Path, vectors: dict[Any, Any], clip_ids: list[str], tags: tuple[str, ...]) -> np.ndarray:
     """The array (n_clips, n_tags) of the clips' tag vectors, after a check of each."""
-    rows = [np.ravel(vectors[clip_id]) for clip_id in clip_ids]
-    for clip_id, row in zip(clip_ids, rows, strict=True):
+    rows = []
+    for clip_id in clip_ids:
+        try:
+            row = np.ravel(vectors[clip_id])
+        except ValueError:  # lists of different lengths
+            row = np.empty(0)
+        rows.append(row)
         if len(row) != len(tags) or row.dtype.kind not in "biuf":
             raise PickleError(f"{path}: the vector of {clip_id!r} is not one of {len(tags)} numbers, as there are tags")
     values = np.array(rows)
