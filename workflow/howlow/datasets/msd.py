@@ -71,15 +71,16 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     tags = tuple(metadata.read_list(tags_path))
     metadata.check_tags(tags_path, tags, [[tag] for tag in tags], first_row=1)
 
-    paths, taken = _paths(root, split_of, audio)
+    with_tags = sorted(clip_id for clip_id in split_of if clip_id in vectors)
+    paths, taken = _paths(root, with_tags, audio)
     left_out = [(clip_id, "has no tag vector") for clip_id in split_of if clip_id not in vectors]
     left_out += [
         (clip_id, "has no path in the 7digital maps")
-        for clip_id in split_of
-        if clip_id in vectors and clip_id not in paths and clip_id not in taken
+        for clip_id in with_tags
+        if clip_id not in paths and clip_id not in taken
     ]
-    left_out += [(clip_id, f"has the file of {other}") for clip_id, other in taken.items() if clip_id in vectors]
-    clip_ids = sorted(clip_id for clip_id in split_of if clip_id in vectors and clip_id in paths)
+    left_out += [(clip_id, f"has the file of {other}") for clip_id, other in taken.items()]
+    clip_ids = list(paths)
     if not clip_ids:
         raise HowlowError(f"{root}: no track of the split has both tags and a path")
     labels = _labels(root / "msd_id_to_tag_vector.cP", vectors, clip_ids, tags)
@@ -129,7 +130,7 @@ def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> tuple[dict[str, s
     ids, found = _mapping(root / "MSD_id_to_7D_id.pkl"), _mapping(source)
     first: dict[str, str] = {}  # the clip of each path
     paths, taken = {}, {}
-    for clip_id in sorted(clip_ids):
+    for clip_id in clip_ids:
         number = ids.get(clip_id)
         if not isinstance(number, str | int | np.integer) or number not in found:
             continue
@@ -143,7 +144,8 @@ def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> tuple[dict[str, s
 
 
 def _path(source: Path, value: Any) -> str:
-    path = metadata.shortest_path(value) if isinstance(value, str) and value.isprintable() else ""
+    is_text = isinstance(value, str) and not any(character < " " for character in value)
+    path = metadata.shortest_path(value) if is_text else ""
     if not path:
         shown = repr(value) if isinstance(value, str) else f"a value of the type {type(value).__name__}"
         raise PickleError(f"{source}: {shown} is not a path below the dataset's root")
