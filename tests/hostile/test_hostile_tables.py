@@ -1,5 +1,6 @@
 """Metadata that is damaged, odd or of no use: one line that names file, row and column, before anything is decoded."""
 
+import csv
 import runpy
 import sys
 from collections import Counter
@@ -7,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import SCRIPTS, run_script
 
-from howlow import tracks
+from howlow import files, tracks
 
 N_CLIPS = 24
 NAMES = [f"c{number:02d}.wav" for number in range(N_CLIPS)]
@@ -304,3 +307,56 @@ def test_metadata_that_may_not_be_read_is_said_to_be_that(tmp_path, monkeypatch)
 
     monkeypatch.setattr(Path, "open", refuse)
     refused(run_tracks(tmp_path, table=str(path)), "t.csv: permission denied")
+
+
+ODD_TAGS = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "'=1",
+    "-0.5",
+    "$x^$",
+    r"$\frac{1",
+    "NA",
+    "null",
+    "1980",
+    "True",
+]
+
+
+def test_odd_tags_come_through_to_tables_and_figure(tmp_path):
+    """No spreadsheet runs one, no program takes one for a missing value, and none is typeset as mathematics."""
+    rng = np.random.default_rng(0)
+    labels = rng.random((N_CLIPS, len(ODD_TAGS))) < 0.5
+    splits = ["test"] * 20 + ["validation"] * 4
+    truth = tracks.Tracks(NAMES, NAMES, splits, ["00"] * N_CLIPS, tuple(ODD_TAGS), labels)
+    truth.write(tmp_path / "tracks.parquet", "mine")
+    cell = tmp_path / "12k_mel8_x1_db"
+    (cell / "seed1").mkdir(parents=True)
+    scores = {tag: rng.random(N_CLIPS) for tag in ODD_TAGS}
+    pq.write_table(pa.table({"clip_id": NAMES, "split": splits} | scores), cell / "seed1" / "scores.parquet")
+    arguments = ["--tracks", tmp_path / "tracks.parquet", "--folder", cell]
+    assert run_script("evaluate", *arguments, spec={"seeds": [1]}).returncode == 0
+    spec = {"cells": [cell.name], "dataset": "mine", "model": "vgg"}
+    outputs = ["--table", tmp_path / "tags.csv", "--figures", tmp_path / "tags.pdf"]
+    process = run_script("heatmap", "--folder", tmp_path, *outputs, spec=spec)
+    assert process.returncode == 0, process.stderr
+    assert (tmp_path / "tags.pdf").exists()
+    for path in (cell / "metrics.csv", tmp_path / "tags.csv"):
+        rows = files.read_csv(path)
+        assert {row["tag"] for row in rows} - {"(macro)"} == set(ODD_TAGS)
+        with path.open(newline="") as file:
+            cells = [text for row in csv.reader(file) for text in row]
+        assert not [text for text in cells if text[:1] in ("=", "+", "@") or text.startswith("-2+")]
+    aucs = pd.read_csv(tmp_path / "tags.csv")["roc_auc"]
+    assert aucs.dtype == float
+
+
+@pytest.mark.parametrize("text", [*ODD_TAGS, "", "'", "''=1", "'a", "a=1", "-", "é", "=\n"])
+def test_a_cell_that_is_read_is_the_one_that_was_written(text, tmp_path):
+    files.write_csv(tmp_path / "a.csv", ["tag", "other"], [(text, -1.5)])
+    files.write_frame(tmp_path / "b.csv", pd.DataFrame({"tag": [text], "other": [-1.5]}))
+    for name in ("a.csv", "b.csv"):
+        assert files.read_csv(tmp_path / name) == [{"tag": text, "other": "-1.5"}]
+        assert pd.read_csv(tmp_path / name)["other"].tolist() == [-1.5]
