@@ -169,10 +169,25 @@ def test_playlists_are_not_followed(tmp_path, tone):
         audio.load_clip(tmp_path / "list.m3u8", 16_000)
 
 
-def encode(path, codec, **settings):
-    """A stereo tone of 30 s at 44.1 kHz, by FFmpeg."""
+def test_channels_of_ffmpeg_are_mixed_by_their_mean_too(tmp_path):
+    left = audio.load_clip(encode(tmp_path / "a.m4a", "alac", levels=(1, 0)), 44_100, 1.0)
+    both = audio.load_clip(encode(tmp_path / "b.m4a", "alac"), 44_100, 1.0)
+    np.testing.assert_allclose(left, both / 2, atol=1e-4)
+    assert np.abs(both).max() == pytest.approx(0.3, abs=1e-3)
+
+
+@pytest.mark.parametrize(("n_samples", "first"), [(1000, 0), (1001, 0), (1002, 1), (1003, 1), (2001, 500)])
+def test_an_odd_sample_that_is_not_needed_is_the_last(n_samples, first, tmp_path):
+    ramp = (1 + np.arange(n_samples, dtype=np.float32)) / 4096
+    soundfile.write(tmp_path / "ramp.wav", ramp, 8_000, subtype="FLOAT")
+    clip = audio.load_clip(tmp_path / "ramp.wav", 8_000, 0.125)
+    np.testing.assert_array_equal(clip, ramp[first : first + 1000])
+
+
+def encode(path, codec, levels=(1, 1), **settings):
+    """A stereo tone of 30 s at 44.1 kHz, by FFmpeg; `levels` are those of its channels."""
     t = np.arange(44_100 * 30) / 44_100
-    signal = np.tile((0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), (2, 1))
+    signal = np.outer(levels, 0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
     with av.open(str(path), "w", **settings) as container:
         stream = container.add_stream(codec, rate=44_100, layout="stereo")
         stream.bit_rate = 128_000
