@@ -41,12 +41,13 @@ def test_formats_and_rates(name, rate, tone):
     assert np.argmax(spectrum) * 16_000 / len(clip) == pytest.approx(440, abs=1)
 
 
-def test_resampling_leaves_no_alias(tone):
-    original = audio.load_clip(tone(hz=7_000), 16_000)
-    resampled = audio.load_clip(tone(hz=7_000), 12_000)
-    inner = slice(1_000, -1_000)  # the tone's abrupt ends are no aliases
-    ratio = np.sqrt(np.mean(resampled[inner] ** 2) / np.mean(original[inner] ** 2))
-    assert 20 * np.log10(ratio) < -80
+@pytest.mark.parametrize("hz", [6_100, 7_000])
+def test_resampling_leaves_no_alias(hz, tmp_path):
+    """soxr's HQ has 20 bits, some 120 dB; of its MQ, 16 bits, more is left of a tone just above the new Nyquist rate."""
+    tone = 0.5 * np.sin(2 * np.pi * hz * np.arange(16_000 * 2) / 16_000)
+    soundfile.write(tmp_path / "a.wav", tone, 16_000, subtype="FLOAT")
+    left = audio.load_clip(tmp_path / "a.wav", 12_000, 1.0)
+    assert 20 * np.log10(np.sqrt(np.mean(left**2)) / np.sqrt(np.mean(tone**2))) < -125
 
 
 def _bad(tmp_path, name):
