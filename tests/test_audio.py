@@ -43,7 +43,7 @@ def test_formats_and_rates(name, rate, tone):
 
 @pytest.mark.parametrize("hz", [6_100, 7_000])
 def test_resampling_leaves_no_alias(hz, tmp_path):
-    """soxr's HQ has 20 bits, some 120 dB; of its MQ, 16 bits, more is left of a tone just above the new Nyquist rate."""
+    """HQ of soxr has 20 bits, some 120 dB; MQ, with 16 bits, leaves more of a tone just above the new Nyquist rate."""
     tone = 0.5 * np.sin(2 * np.pi * hz * np.arange(16_000 * 2) / 16_000)
     soundfile.write(tmp_path / "a.wav", tone, 16_000, subtype="FLOAT")
     left = audio.load_clip(tmp_path / "a.wav", 12_000, 1.0)
