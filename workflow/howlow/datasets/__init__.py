@@ -1,4 +1,4 @@
-"""The datasets: one module each, from its own metadata to `howlow.tracks.Tracks`."""
+"""The datasets. Each has one module, which makes `howlow.tracks.Tracks` of the dataset's own metadata."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,5 +40,5 @@ def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
 
 
 def published_sizes(kind: str) -> dict[str, int]:
-    """Number of usable clips of each split that the field reports for a dataset."""
+    """The number of usable clips of each split that the literature reports for a dataset."""
     return {"mtat": mtat.PUBLISHED_SIZES, "msd": msd.PUBLISHED_SIZES}[kind]

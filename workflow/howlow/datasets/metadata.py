@@ -24,7 +24,7 @@ _SHOWN_COLUMNS = 10
 
 
 class MetadataError(HowlowError):
-    """The metadata says something that it may not; the message names file, row and column."""
+    """The metadata is not as it has to be. The message names file, row and column."""
 
 
 def read_table(path: Path, needed: Sequence[str]) -> pa.Table:
@@ -235,7 +235,7 @@ def booleans(path: Path, table: pa.Table, tag: str) -> np.ndarray:
 
 
 def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) -> tuple[str, ...]:
-    """The tags to learn: those of a list, of a text file with one a line, or all."""
+    """The tags to learn: those of a list, those of a text file with one a line, or all that are known."""
     if tags is None:
         return tuple(known)
     if isinstance(tags, str):
@@ -256,7 +256,7 @@ def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) 
 
 
 def check_positives(path: Path, tags: Sequence[str], labels: np.ndarray) -> None:
-    """Refuse tags that no clip has: nothing can be learned of them."""
+    """Refuse tags that no clip has, because nothing can be learned about them."""
     without = np.flatnonzero(labels.sum(axis=0) == 0)
     if len(without):
         raise MetadataError(f"{path}: no clip has the tag {tags[without[0]]!r}: leave it out of `tags`")
@@ -265,7 +265,10 @@ def check_positives(path: Path, tags: Sequence[str], labels: np.ndarray) -> None
 def without_untagged(
     clip_ids: Sequence[str], labels: np.ndarray, untagged: str
 ) -> tuple[list[int], list[tuple[str, str]]]:
-    """Indices of the clips to keep, and those left out with the reason: with `untagged` `drop`, those without a tag."""
+    """The indices of the clips to keep, and the clips left out with the reason.
+
+    With `untagged` `drop`, the clips that have none of the tags are left out; with `keep`, no clip is.
+    """
     is_kept = labels.any(axis=1) | (untagged == "keep")
     dropped = [(clip_ids[index], "has none of the tags") for index in np.flatnonzero(~is_kept).tolist()]
     return np.flatnonzero(is_kept).tolist(), dropped
@@ -274,7 +277,7 @@ def without_untagged(
 def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str]]) -> None:
     """Refuse clips that no network can be trained and tested on.
 
-    A single tag that a split has in all clips or in none only lacks a figure there, which `check` tells.
+    A single tag that all clips of a split have, or none of them, does no harm: it has no figure there, as `check` says.
 
     Raises
     ------
@@ -283,8 +286,8 @@ def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str
     """
     where = f"datasets.{dataset}"
     if not tracks.clip_ids:
-        clip_id, reason = left_out[0]
-        raise MetadataError(f"{where}: all {len(left_out)} clips are left out; the first is {clip_id!r}: {reason}")
+        first = "".join(f"; the first is {clip_id!r}: {reason}" for clip_id, reason in left_out[:1])
+        raise MetadataError(f"{where}: all {len(left_out)} clips are left out{first}")
     sizes = Counter(tracks.splits)
     for split in SPLITS:
         if not sizes[split]:

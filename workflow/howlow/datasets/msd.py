@@ -1,6 +1,6 @@
 """The Million Song Dataset, with the split and the 50 Last.fm tags that the field uses.
 
-241,889 previews of 30 s; the audio can't be downloaded any more: users bring their own copy.
+It has 241,889 previews of 30 s. The audio can't be downloaded any more, so that users bring their own copy.
 
 Bertin-Mahieux, Ellis, Whitman and Lamere, "The Million Song Dataset", ISMIR 2011; the split and the tag
 vectors are those of Jongpil Lee's music_dataset_split.
@@ -26,7 +26,7 @@ from howlow.tracks import Tracks
 N_TRAIN = 201_680
 PUBLISHED_SIZES = {"train": N_TRAIN, "validation": 11_774, "test": 28_435}
 
-# All that such pickles hold; NumPy's constructors stand under their names of old and of now.
+# The types that such pickles hold. NumPy's constructors are listed by their old and their present names.
 _ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -39,7 +39,7 @@ _MEMORY_BYTES = 1 << 30
 
 
 class PickleError(HowlowError):
-    """A pickle is missing, broken, or holds what the dataset does not need; the message names file and type."""
+    """A pickle is missing, is broken, or holds what the dataset does not need. The message names file and type."""
 
 
 def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tuple[Tracks, list[tuple[str, str]]]:
@@ -153,12 +153,12 @@ def _path(source: Path, value: Any) -> str:
 
 
 def unpickle(path: Path) -> Any:
-    """Load a pickle that Python 2 wrote, with byte strings as text; only arrays and plain types may be in it.
+    """Load a pickle that Python 2 wrote. Byte strings become text; only arrays and plain types may be in it.
 
     Raises
     ------
     PickleError
-        if it is missing or broken, or names any other type or function
+        if it is missing or broken, names any other type or function, or asks for much more memory than it has bytes
     """
     if not path.is_file():
         raise PickleError(f"{path}: no such file")

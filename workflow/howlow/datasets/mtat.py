@@ -24,7 +24,7 @@ PUBLISHED_ROWS = 25_863
 PUBLISHED_TAGS = 188
 PUBLISHED_SIZES = {"train": 18_706, "validation": 1_825, "test": 5_329}
 PUBLISHED_TAGGED_SIZES = {"train": 15_247, "validation": 1_529, "test": 4_332}
-"""Clips that are usable, and those of them that have one of the 50 tags of the literature."""
+"""The number of usable clips, and of those among them that have one of the 50 tags of the literature."""
 
 ANNOTATIONS = "annotations_final.csv"
 FOLDERS = "0123456789abcdef"
@@ -93,14 +93,14 @@ def load(
 
 
 def _split_by_artist(mp3_paths: list[str]) -> list[str]:
-    """Of the sizes of the folders' splits; a path is `folder/artist-album-track-title-from-to.mp3`."""
+    """A split of the sizes that the split by folder has. A path is `folder/artist-album-track-title-from-to.mp3`."""
     total = sum(PUBLISHED_SIZES.values())
     artists = [PurePosixPath(mp3_path).name.split("-")[0] for mp3_path in mp3_paths]
     return splits.by_group(artists, {split: size / total for split, size in PUBLISHED_SIZES.items()})
 
 
 def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, split: str) -> None:
-    """Say where the whole MagnaTagATune is not what it was for others; other collections have no such counts."""
+    """Say where the whole MagnaTagATune differs from what others report. Of other collections nothing is reported."""
     if table.num_columns - 2 != PUBLISHED_TAGS:
         return
     if table.num_rows != PUBLISHED_ROWS:

@@ -16,7 +16,7 @@ from howlow.datasets.metadata import MetadataError
 from howlow.tracks import SPLITS, Tracks
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-"""Of the clips in a split, where the table has none."""
+"""The share of the clips that each split gets where the table has no column `split`."""
 
 _RESERVED = ("clip_id", "path", "split", "group", "tags")
 _SYNONYMS = {"valid": "validation", "val": "validation", "training": "train", "testing": "test"}
@@ -88,7 +88,7 @@ def _read(path: Path) -> pa.Table:
 
 
 def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], np.ndarray]:
-    """All tags, and the array (n_clips, n_tags) of what clip has which."""
+    """All tags, and the array (n_clips, n_tags) that says which clip has which tag."""
     columns = [name for name in content.column_names if name not in _RESERVED]
     if "tags" not in content.column_names:
         if not columns:
@@ -111,7 +111,7 @@ def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], n
 def _choose(
     path: Path, known: list[str], labels: np.ndarray, tags: list[str] | str | None, top: int | None, min_clips: int
 ) -> tuple[str, ...]:
-    """The tags asked for that are frequent enough, in the order of the list, or else of the number of clips."""
+    """The tags asked for that are frequent enough: in the order of the list or, with `top`, the most frequent first."""
     asked = metadata.chosen_tags(path, known, tags)
     count = dict(zip(known, labels.sum(axis=0).tolist(), strict=True))
     frequent = [tag for tag in asked if count[tag] >= min_clips]
