@@ -167,6 +167,22 @@ def test_tracks_round_trip(annotations, tmp_path):
     assert (tmp_path / "tracks.parquet").read_bytes() == first
 
 
+@pytest.mark.parametrize("changed", ["clip_ids", "paths", "splits", "shards", "tags", "labels"])
+def test_digest_of_tracks_depends_on_everything_in_them(changed):
+    labels = np.array([[True, False], [False, True]])
+    parts = {name: ["a", "b"] for name in ("clip_ids", "paths", "splits", "shards")} | {"tags": ("x", "y")}
+    before = tracks_module.Tracks(**parts, labels=labels)
+    other = ~labels if changed == "labels" else parts[changed][::-1]
+    after = tracks_module.Tracks(**(parts | {"labels": labels} | {changed: other}))
+    assert after.digest() != before.digest()
+
+
+def test_every_folder_of_magnatagatune_is_in_its_split(annotations):
+    rows = [[number, 1, number % 2, f"{folder}/x.mp3"] for number, folder in enumerate("0123456789abcdef")]
+    tracks, _ = mtat.load(annotations(rows))
+    assert tracks.splits == ["train"] * 12 + ["validation"] + ["test"] * 3
+
+
 @pytest.fixture
 def msd_root(tmp_path: Path) -> Path:
     train, test = [f"TRAAA{i:03d}" for i in range(6)], [f"TRBBB{i:03d}" for i in range(4)]
