@@ -153,9 +153,12 @@ def test_what_check_says_of_an_odd_file(case, tmp_path):
 
 
 def test_a_clip_does_not_depend_on_what_lies_beside_it(tmp_path):
-    alone = audio.load_clip(sound("a.mp3")(tmp_path), 16_000, SECONDS)
+    path = sound("a.mp3")(tmp_path)
+    alone, whole = audio.load_clip(path, 16_000, SECONDS), audio.load_all(path, 16_000)
     (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7" + b"junk" * 20)
-    np.testing.assert_array_equal(audio.load_clip(tmp_path / "a.mp3", 16_000, SECONDS), alone)
+    np.testing.assert_array_equal(audio.load_clip(path, 16_000, SECONDS), alone)
+    np.testing.assert_array_equal(audio.load_all(path, 16_000), whole)
+    assert isinstance(audio.declared_seconds(path), float)
 
 
 @pytest.mark.parametrize("log_type", ["db", "log"])
