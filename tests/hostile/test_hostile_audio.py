@@ -88,7 +88,7 @@ ODD_FILES = {
     # name: what is made, and the reason why it gives no clip; None where it gives one
     "link-to-itself": (linked("link.mp3"), "can't be opened: too many levels of symbolic links"),
     "link-to-nothing": (linked("nothing.mp3"), "missing file"),
-    "link-out-of-the-root": (linked("/etc/hostname"), "a symbolic link leads out of the dataset's root"),
+    "link-out-of-the-root": (linked("/etc/hosts"), "a symbolic link leads out of the dataset's root"),
     "name-of-300": (named("n" * 300), "can't be opened: file name too long"),
     "path-of-5000": (named("d/" * 2500), "can't be opened: file name too long"),
     "null-character": (named("a\0b.mp3"), "missing file: there is a null character in its path"),
