@@ -5,7 +5,7 @@ import os
 import pytest
 from conftest import ROOT
 
-from howlow import cluster, config, failures, needs
+from howlow import cluster, config, failures, needs, specs
 from howlow.config import representations
 
 SQUEUE = """#!/bin/sh
@@ -89,9 +89,7 @@ def test_memory_of_trainings():
     paper = config.load(ROOT / "config" / "paper.yaml")
     vgg, musicnn = (e for e in paper["experiments"] if e["dataset"] == "mtat")
     cell = next(cell for cell in representations(vgg) if cell.name == "12k_mel96_x1_db")
-    assert 1_900 < needs.training_mb(paper, vgg, cell, 8) < 2.5 * 1_900
-    assert 2_200 < needs.training_mb(paper, musicnn, cell, 32) < 2.5 * 2_200
-    vgg["training"]["device"] = "cuda"
-    assert needs.training_mb(paper, vgg, cell) == 8_000
-    for each in paper["experiments"]:
-        assert all(needs.training_mb(paper, each, cell) > 1_000 for cell in representations(each))
+    vgg["training"]["batch_size"] = 8
+    assert 1_900 < needs.training_mb(specs.train(paper, vgg, cell, 1)) < 2.5 * 1_900
+    assert musicnn["training"]["batch_size"] == 32
+    assert 2_200 < needs.training_mb(specs.train(paper, musicnn, cell, 1)) < 2.5 * 2_200

@@ -126,7 +126,10 @@ def test_check_reads_a_collection_once_and_says_what_to_set(monkeypatch, capsys,
     for name in names:
         tone(name, seconds=2.28 if name == "d.wav" else 3)
     splits = ["train", "validation", "test", "train", "test"]
-    rows = [f"{name},{split},{int(name != 'e.wav')},{int(name == 'a.wav')}" for name, split in zip(names, splits, strict=True)]
+    rows = [
+        f"{name},{split},{int(name != 'e.wav')},{int(name == 'a.wav')}"
+        for name, split in zip(names, splits, strict=True)
+    ]
     (tmp_path / "tracks.csv").write_text("\n".join(["path,split,rock,rare", *rows]))
     settings = {"kind": "table", "root": str(tmp_path), "table": str(tmp_path / "tracks.csv"), "seconds": 2.5}
     experiment = {"dataset": "mine", "model": "vgg", "grid": [{"sample_rate": [12_000], "n_mels": [48]}]}

@@ -90,6 +90,29 @@ def is_forcing(workflow: Any) -> bool:
 
 
 @_internal
+def jobs_to_run(workflow: Any) -> list[Any]:
+    """The jobs that this run is going to run, each with its `rule.name` and `wildcards`."""
+    return [job for job in workflow.dag.jobs if workflow.dag.needrun(job)]
+
+
+@_internal
+def limit(workflow: Any, resource: str) -> int | None:
+    """How much of a resource all running jobs may take together, by `--resources`; None if it says nothing of it."""
+    resources = workflow.global_resources
+    return resources[resource].value if resource in resources else None
+
+
+@_internal
+def set_limit(workflow: Any, resource: str, amount: int) -> None:
+    """Do as `--resources` would, for which the rules have no means. Snakemake has read it when a run starts.
+
+    Before that, Snakemake does not know whether jobs run on this machine.
+    """
+    for table in (workflow.global_resources, workflow.scheduler.global_resources, workflow.scheduler.resources):
+        table[resource] = amount
+
+
+@_internal
 def lift_limit_of_submissions(workflow: Any) -> None:
     """Have Snakemake start jobs as fast as it can.
 

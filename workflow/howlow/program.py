@@ -33,6 +33,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return options
 
 
+def add_device_options(options: argparse.ArgumentParser) -> None:
+    """The options of a program that may use a GPU.
+
+    They are no part of its specification: to compute on another device is no reason to compute anew.
+    """
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
+    options.add_argument("--gpus", type=str.split, default=[], help="GPUs of this machine to take one of; '': any")
+    options.add_argument("--sharing", type=int, default=1, help="programs that share a GPU")
+
+
 def run(main: Callable[[argparse.Namespace], Iterable[Path] | None], options: argparse.ArgumentParser) -> None:
     """Run a program, and record what made the files that it returns; a program that returns None has no such record.
 

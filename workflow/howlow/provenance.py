@@ -14,7 +14,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 
-PLUMBING = ("errors.py", "files.py", "program.py", "provenance.py", "records.py")
+PLUMBING = ("archive.py", "errors.py", "files.py", "program.py", "provenance.py", "records.py")
 """Modules that decide no number: how programs start, report and write. A change to one of them reruns nothing."""
 
 _LIBRARIES = ("essentia", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "soxr", "statsmodels", "torch")

@@ -44,6 +44,16 @@ class Store:
         """Number of frames of a clip at the store's hop."""
         return -(-self._shards[0].shape[2] // self._hop_factor)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """The type that the spectrograms are stored in: float16 or float32."""
+        return self._shards[0].dtype
+
+    @property
+    def log_type(self) -> str:
+        """How the spectrograms are compressed when they are read: `db`, as they are stored, or `log`."""
+        return self._log_type
+
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Read some clips, and nothing else, into memory.
 
@@ -56,10 +66,22 @@ class Store:
         np.ndarray [shape=(batch, n_mels, n_frames), dtype=float32]
         """
         batch = np.empty((len(indices), self.n_mels, self.n_frames), np.float32)
-        for position, index in enumerate(indices):
-            clip = self._shards[self._shard_of[index]][self._row_of[index]]
-            batch[position] = clip[:, :: self._hop_factor]
+        self.copy(batch, indices, np.zeros(len(indices), int))
         return mel.from_db(batch, self._log_type)
+
+    def copy(self, out: np.ndarray, indices: np.ndarray, starts: np.ndarray) -> None:
+        """Copy some frames of some clips, in dB as they are stored, and read no others from the disk.
+
+        Parameters
+        ----------
+        out : np.ndarray [shape=(batch, n_mels, n_frames)], to write to; it says how many frames of each clip to copy
+        indices : np.ndarray [shape=(batch,), dtype=int], positions in `clip_ids`, in any order
+        starts : np.ndarray [shape=(batch,), dtype=int], the first frame of each clip, counted at the store's hop
+        """
+        hop = self._hop_factor
+        for row, index, start in zip(out, indices, starts, strict=True):
+            clip = self._shards[self._shard_of[index]][self._row_of[index]]
+            row[:] = clip[:, start * hop : (start + out.shape[2]) * hop : hop]
 
 
 def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Store:

@@ -58,11 +58,11 @@ rule times:
     # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
     threads: 8
     resources:
-        mem_mb=lambda w: max(needs.training_mb(config, experiment(w), cell, 64) for cell in CELLS[w.dataset, w.model]),
+        mem_mb=lambda w: max(needs.times_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),
         runtime=240,
-        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+        gpu=lambda w: int(takes_gpu(w)),
     params:
         spec=spec("times"),
-        device=lambda w, input: experiment(w)["training"]["device"],
+        device=device_options,
     shell:
-        program("times", "--tracks {input.tracks} --times {output.times} --device {params.device}")
+        program("times", "--tracks {input.tracks} --times {output.times} {params.device}")

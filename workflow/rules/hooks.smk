@@ -10,6 +10,8 @@ onstart:
             cluster.refuse_second_writer(Path.cwd())
         except HowlowError as error:
             raise WorkflowError(str(error))
+    limit_gpus()
+    refuse_too_large(snakemake_internals.jobs_to_run(workflow))
     snakemake_internals.lift_limit_of_submissions(workflow)
 
 

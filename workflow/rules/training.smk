@@ -16,15 +16,17 @@ rule train:
         "logs/{dataset}/{model}/{cell}/seed{seed}.log",
     threads: lambda w: experiment(w)["training"]["threads"]
     resources:
-        mem_mb=lambda w, attempt: attempt * needs.training_mb(config, experiment(w), Representation.parse(w.cell)),
-        runtime=1440,  # a training that is stopped there goes on in the next attempt
-        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+        # Half as much again in the next attempt, which goes on where the first one was stopped: for its memory, or at
+        # its time limit.
+        mem_mb=lambda w, attempt: needs.host_mb(spec_of_training(w), takes_gpu(w)) * (attempt + 1) // 2,
+        runtime=1440,
+        gpu=lambda w: int(takes_gpu(w)),
     params:
         spec=spec("train"),
-        device=lambda w, input: experiment(w)["training"]["device"],
+        device=device_options,
     shell:
         program(
             "train",
-            "--tracks {input.tracks} --manifest {input.manifest} --device {params.device}"
+            "--tracks {input.tracks} --manifest {input.manifest} {params.device}"
             " --folder results/{wildcards.dataset}/{wildcards.model}/{wildcards.cell}/seed{wildcards.seed}",
         )

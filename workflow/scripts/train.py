@@ -4,13 +4,14 @@ import os
 from argparse import Namespace
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import feeding, files, models, program, provenance, records, training
+from howlow import archive, feeding, files, gpus, models, needs, program, provenance, records, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
@@ -30,7 +31,9 @@ def main(args: Namespace) -> None:
                 path.touch()
         else:
             verify(args.manifest)
-            _train(args, inputs)
+            batch_size = args.spec["training"]["batch_size"]
+            with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(batch_size):
+                _train(args, inputs)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
 
@@ -48,13 +51,14 @@ def _results(folder: Path) -> list[Path]:
 
 
 def _train(args: Namespace, inputs: dict[str, str]) -> None:
-    spec, protocol = args.spec, dict(args.spec["training"])
+    spec = args.spec
+    protocol = Protocol(**{field.name: spec["training"][field.name] for field in fields(Protocol)})
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
-    # Which GPUs there are, a cluster says by a variable of the environment.
+    # Which GPU it is, a variable of the environment says: a cluster has set it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
-    device = training.prepare(protocol.pop("threads"), args.device)
+    device = training.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
     model = models.build(
         spec["model"],
@@ -66,8 +70,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         **spec["options"],
     )
     training.lay_out(model, device)
-    feed = feeding.feed(store, device)
-    used_device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    feed = feeding.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
     clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
@@ -76,11 +79,12 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         feed,
         clips["train"],
         clips["validation"],
-        Protocol(**protocol),
+        protocol,
         seed=spec["seed"],
         checkpoint=checkpoint,
         identity=provenance.canonical(made_by),
     )
+    devices = [*(epoch.device for epoch in history), training.device_name(device)]  # the last one scores
 
     header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
@@ -93,9 +97,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         "digest": provenance.digest(made_by),
         "weights": weights,
     }
-    # To an open file: by its name, it would stand in the archive, and a full disk would be a RuntimeError.
-    with files.whole(args.folder / "model.pt") as beside, beside.open("wb") as file:
-        torch.save(content, file)
+    archive.write(args.folder / "model.pt", content)
     records.write(
         args.folder / "run.json",
         spec,
@@ -103,12 +105,23 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         [args.folder / name for name in ("history.csv", "scores.parquet")],  # which other programs read
         inputs=inputs,
         seed=spec["seed"],
-        device=used_device,
+        device=", ".join(dict.fromkeys(devices)),
         best_epoch=kept_epoch,
         n_epochs=len(history),
         train_seconds=sum(epoch.seconds for epoch in history),
     )
     checkpoint.unlink(missing_ok=True)
+
+
+def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:
+    """Memory of the device that spectrograms may fill, in MB; a GPU that is too small for the training is refused."""
+    if device.type != "cuda":
+        return 0
+    memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
+    value_bytes = training.precision(device).itemsize
+    if shortage := needs.gpu_shortage(spec, memory_mb, sharing, value_bytes):
+        raise training.TrainingError(shortage)
+    return needs.resident_mb(spec, memory_mb, sharing, value_bytes)
 
 
 def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.Clips:
@@ -155,6 +168,6 @@ if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
     options.add_argument("--manifest", type=Path, required=True, help="manifest of the store")
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto")
     options.add_argument("--folder", type=Path, required=True, help="folder to write to")
+    program.add_device_options(options)
     program.run(main, options)
