@@ -117,11 +117,16 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
 
 
 def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
+    """Run a program of a rule, in workflow/scripts, with the options that the workflow gives to all of them."""
+    return run_command(name, "--spec", json.dumps(spec or {}), *arguments)
+
+
+def run_command(name: str, *arguments: object) -> SimpleNamespace:
     """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
 
     Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
     """
-    argv = [f"{name}.py", "--spec", json.dumps(spec or {}), *map(str, arguments)]
+    argv = [f"{name}.py", *map(str, arguments)]
     stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,

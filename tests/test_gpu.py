@@ -149,7 +149,7 @@ def test_two_at_once_share_a_gpu_and_give_what_one_gives(tmp_path, monkeypatch):
 
     def start(name):
         command = [
-            sys.executable, SCRIPTS / "train.py", "--spec", json.dumps(SPEC), "--code", "test", "--device", "cuda",
+            sys.executable, SCRIPTS / "train.py", "--spec", json.dumps(SPEC), "--device", "cuda",
             "--gpus", os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0], "--sharing", 2,
             "--tracks", tmp_path / "tracks.parquet", "--manifest", tmp_path / "manifest.json",
             "--folder", tmp_path / name,

@@ -43,6 +43,28 @@ def configuration_files(workflow: Any) -> list[Path]:
 
 
 @_internal
+def configuration_overrides(workflow: Any) -> dict[str, Any]:
+    """What `--config` said on the command line, as Snakemake understood it."""
+    return dict(workflow.config_settings.config)
+
+
+@_internal
+def refuse_module(workflow: Any) -> None:
+    """Raise an error where another workflow uses this one as a module.
+
+    Raises
+    ------
+    WorkflowError
+        one line that says what to do instead
+    """
+    if not workflow.modifier.is_main_snakefile():
+        raise WorkflowError(
+            "howlow is no module for other workflows: its programs find the results of others by their places below"
+            " results/. Clone it, and run it in its own folder or with --directory"
+        )
+
+
+@_internal
 def is_main_process(workflow: Any) -> bool:
     """Whether this is the Snakemake that was started, and not one that runs a job for it."""
     return bool(workflow.is_main_process)

@@ -21,6 +21,9 @@ from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
 
 snakemake_internals.refuse_untried_version()
+snakemake_internals.refuse_module(workflow)
+
+CONFIGURATION = snakemake_internals.configuration_files(workflow)
 
 SCRIPTS = WORKFLOW / "scripts"
 CHANGES = Path(".snakemake", "changed")
@@ -34,7 +37,8 @@ gc.set_threshold(100_000)
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 try:
-    configuration.complete(config, ", ".join(map(str, snakemake_internals.configuration_files(workflow))))
+    # Read once more: Snakemake's reader lets pass what `howlow.strict_yaml` refuses.
+    config.update(configuration.load(*CONFIGURATION, overrides=snakemake_internals.configuration_overrides(workflow)))
     for name in config["datasets"]:
         specs.paths(config, name)
 except HowlowError as error:

@@ -24,7 +24,9 @@ def main(args: Namespace) -> list[Path]:
 def _of_cell(folder: Path, name: str) -> pd.DataFrame:
     """The figures of every tag that is defined on the test clips, the mean over the seeds."""
     cell = Representation.parse(name)
-    metrics = pd.read_csv(folder / name / "metrics.csv")
+    # A tag may be named `NA` or `null`: only what is empty is missing.
+    metrics = pd.read_csv(folder / name / "metrics.csv", dtype={"tag": str}, keep_default_na=False, na_values=[""])
+    metrics["tag"] = metrics["tag"].map(files.from_cell)
     chosen = metrics[(metrics["split"] == "test") & (metrics["tag"] != MACRO)]
     means = chosen.groupby("tag", sort=False)[["roc_auc", "pr_auc", "n_positive"]].mean().dropna().reset_index()
     means.insert(0, "sample_rate_hz", cell.sample_rate)

@@ -33,8 +33,8 @@ def main(args: Namespace) -> list[Path]:
     rate = max(representation.sample_rate for representation in representations)
     with _whole_folder(args.audio) as folder:
         for clip_id, path in paths.items():
-            original = audio.load_clip(Path(args.root, path), rate, spec["seconds"])
-            _write_flac(folder, f"{clip_id}/original.flac", sonify.limit(original), rate)
+            original = audio.load_clip(args.root / path, rate, spec["seconds"])
+            _write_flac(folder / soundpage.folder_name(clip_id) / "original.flac", sonify.limit(original), rate)
         cell = partial(_sonify_cell, clip_ids=list(paths), folder=folder, mel=args.mel, spec=spec)
         done = program.progress(program.parallel(cell, representations, args.threads), "sonify", len(representations))
         sounds = [sound for cell_sounds in done for sound in cell_sounds]
@@ -78,15 +78,12 @@ def _sonify_cell(
             samples = sonify.sonify(spectrogram, representation, method, spec["seconds"])
             correlation = sonify.correlation(spectrogram, samples, representation, spec["window"])
             sound = Sound(clip_id, representation, method, correlation, spectrogram.size * itemsize)
-            _write_flac(folder, sound.file, samples, representation.sample_rate)
+            _write_flac(folder / sound.file, samples, representation.sample_rate)
             sounds.append(sound)
     return sounds
 
 
-def _write_flac(folder: Path, name: str, samples: np.ndarray, sample_rate: int) -> None:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise HowlowError(f"the clip id of {name!r} leads out of the folder of the FLAC files; use another id")
+def _write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, sample_rate, format="FLAC", subtype="PCM_16")
 
