@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -14,9 +15,16 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from howlow import files
 from howlow.errors import HowlowError
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
+
+# Python's default differs by version and system. A fork has all imports done at once, and its parent is this program,
+# which `_end_with` relies on: not so with forkserver, the default from Python 3.14 on. But on macOS a process must not
+# go on after a fork when it has used Apple's libraries, and NumPy's linear algebra there is one of them (Accelerate):
+# it may hang. A spawned worker imports for some tenths of a second.
+_START_METHOD = "spawn" if sys.platform == "darwin" else "fork"
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -32,15 +40,61 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
-    """Run a program; an error that is the user's to mend becomes one line and exit status 1."""
+    """Run a program; an error that is the user's to mend becomes one line and exit status 1.
+
+    A reader of its output that has enough, such as `head`, ends the program without a word, as does Ctrl-C. The exit
+    status is then that of a program which the signal ended: 141 or 130.
+    """
+    name = f"howlow {Path(sys.argv[0]).stem}"
+    if sys.stderr is None:  # closed by the caller, who wants to read no message
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
+    if sys.stdout is None:
+        sys.exit(f"{name}: standard output is closed; redirect it to a file, or to {os.devnull}")
+    try:
+        try:
+            _run(main, options)
+        finally:
+            sys.stdout.flush()  # after the end of the program, an error could not be told in one line any more
+    except BrokenPipeError:
+        _abandon_output()
+        sys.exit(128 + signal.SIGPIPE)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        message = _explanation(error)
+        if message is None:
+            raise
+        sys.exit(f"{name}: {message}")
+
+
+def _run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
     args = options.parse_args()
     if parent := getattr(args, "parent", None):  # the user's own commands have none
         _end_with(parent)
-    try:
-        main(args)
-    except HowlowError as error:
-        name = Path(sys.argv[0]).stem
-        sys.exit(f"howlow {name}: {error}")
+    main(args)
+
+
+def _explanation(error: Exception) -> str | None:
+    """What the user can mend, in one line; None for an error of the program, which needs its traceback."""
+    if isinstance(error, HowlowError):
+        return str(error)
+    if files.is_full_disk(error):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _abandon_output()
+            return "no space left on the disk that standard output goes to; make room and start again"
+        return f"no space left on the disk ({error}); make room and start again"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None
+
+
+def _abandon_output() -> None:
+    """Send what is left of standard output nowhere: Python would try to write it once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _end_with(parent: int) -> None:
@@ -64,7 +118,8 @@ def parallel(function: Callable[[S], T], items: Iterable[S], processes: int) -> 
     if processes == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes, initializer=_end_with, initargs=(os.getpid(),)) as pool:
+    context = multiprocessing.get_context(_START_METHOD)
+    with ProcessPoolExecutor(processes, context, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         ahead: deque[Future[T]] = deque()
         for item in items:
             ahead.append(pool.submit(function, item))

@@ -33,7 +33,7 @@ def main(args: Namespace) -> None:
                 yield clip
 
     length = audio.n_samples(spec["sample_rate"], spec["seconds"])
-    files.write_rows(args.audio, clips(), (length,), "float32")
+    files.write_rows(args.audio, clips(), (length,), "float32", durable=False)
     record = {"clip_ids": kept, "excluded": excluded, "spec": provenance.digest(spec), "code": args.code}
     record["source"] = args.source
     files.write_json(args.clips, record)
