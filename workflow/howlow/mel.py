@@ -5,9 +5,8 @@ from functools import cache
 import numpy as np
 
 from howlow.errors import HowlowError
-from howlow.representation import HOP_SIZE, n_frames
+from howlow.representation import FRAME_SIZE, HOP_SIZE, n_frames
 
-FRAME_SIZE = 512
 WINDOWS = ("periodic", "symmetric")
 POWER_FLOOR = 1e-10
 """Power below which `db` does not go: -100 dB."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from howlow import pooling
+from howlow import pooling, shapes
 from howlow.layers import NormalizeAndPool
 from howlow.representation import CLIP_SECONDS, Representation
 
@@ -87,11 +87,11 @@ class MUSICNN(nn.Module):
 
         self.timbre = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(1, filters * multiple, (int(share * n_mels), n_columns), padding=(0, n_columns // 2)),
+                nn.Conv2d(1, filters * multiple, (height, n_columns), padding=(0, n_columns // 2)),
                 nn.ReLU(),
                 nn.BatchNorm2d(filters * multiple, BATCH_NORM_EPSILON, batch_norm_momentum),
             )
-            for share in (0.9, 0.4)
+            for height in shapes.timbre_heights(n_mels)
             for n_columns, multiple in ((7, 2), (3, 4), (1, 8))
         )
         self.temporal = nn.ModuleList(
@@ -218,6 +218,8 @@ def build(
     ------
     PoolingError
         if the clips have too few frames for VGG-CNN
+    ShapeError
+        if MUSICNN's filters don't fit its segments
     ValueError
         if there is no such network
     """
@@ -226,9 +228,11 @@ def build(
         windows = pooling.windows(n_mels, representation.n_frames(seconds))
         return VGG(windows, n_tags, width, batch_norm_momentum)
     if name == "musicnn":
+        segment_frames = segment_frames or representation.segment_frames
+        shapes.check_filters(n_mels, segment_frames, orientation)
         return MUSICNN(
             n_mels,
-            segment_frames or representation.segment_frames,
+            segment_frames,
             n_tags,
             orientation=orientation,
             filters=filters,

@@ -23,7 +23,8 @@ gc.set_threshold(100_000)
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 try:
-    configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
+    # Read once more: Snakemake's reader lets pass what `howlow.strict_yaml` refuses.
+    config.update(configuration.load(*workflow.configfiles, overrides=workflow.config_settings.config))
     for name in config["datasets"]:
         specs.tracks(config, name)
 except HowlowError as error:
