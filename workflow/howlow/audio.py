@@ -1,6 +1,8 @@
 """Audio files to clips: decode, mix to mono, crop to the centre, resample."""
 
 import os
+import re
+import stat
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from math import ceil, gcd
@@ -24,13 +26,23 @@ RESAMPLER = "HQ"
 MAX_SAMPLES = 3600 * 48_000
 """Decoded length beyond which a file is refused: an hour at 48 kHz. For a clip, half of it is held at most, 346 MB."""
 
+MAX_LEVEL = 2.0**31
+"""The largest sample that is taken for sound; full scale is 1.
+
+A program that forgets to scale integers of 32 bits writes samples up to this one. Their power stays finite at every
+sample rate and in every compression: float32 overflows at samples of some 1e14.
+"""
+
 _MAX_NATIVE_RATE_HZ = 768_000
 _BLOCK_SAMPLES = 1 << 18
-_SFE_BAD_FILE = 7  # of libsndfile's error codes
 # Around the crop, for the resampler's filter to settle in.
 _MARGIN_S = 0.1
 # A declared length that is missed by more than encoders pad means that the file was cut off.
 _TRUNCATED_S = 0.25
+# The size of the audio that a header declares, and the one that libsndfile found, in the log of its reading.
+_CORRECTED = re.compile(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)")
+# A recorder that could not know the size declares one near 2 or 4 GiB: 0x7ffff000, 0x80000000 and 0xffffffff are usual.
+_UNKNOWN_BYTES = 0x7FF0_0000
 # What FFmpeg may take a file for: containers of music, no playlists, which could name other files.
 _FFMPEG_FORMATS = "mov,aac,asf,matroska,webm,wv,ape,aiff,caf"
 
@@ -79,8 +91,8 @@ def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS)
     Raises
     ------
     AudioError
-        if the file is missing, empty, not audio, broken, cut off, too short or too long, silent where the clip
-        is, or has samples that are not finite
+        if the file is missing, can't be read, is empty, not audio, broken, cut off, too short or too long, silent
+        where the clip is, or has samples that are not finite or larger than `MAX_LEVEL`
     """
     return load_clips(path, [sample_rate], seconds)[sample_rate]
 
@@ -145,9 +157,10 @@ def declared_seconds(path: Path | str) -> float | str:
     """The length in seconds that a file's header promises, or why it can't be opened; nothing is decoded."""
     path = Path(path)
     try:
-        _check_file(path)
+        check_file(path)
         try:
-            return soundfile.info(path).duration
+            with _open_with_libsndfile(path) as file:
+                return file.frames / file.samplerate
         except soundfile.LibsndfileError as error:
             source = _open_with_ffmpeg(path, _undecodable(path, error))
             source.blocks.close()
@@ -183,12 +196,15 @@ def _centre(path: Path, seconds: float) -> _Centre:
 
 
 def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
-    """The blocks of a file, with an error for samples that are not finite, too many, or fewer than declared."""
+    """The blocks of a file, with an error for samples that are no sound, too many, or fewer than declared."""
     native = source.sample_rate
     total = 0
     for block in source.blocks:
-        if not np.isfinite(block).all():
+        peak = max(block.max(initial=0), -block.min(initial=0))  # NaN where a sample is NaN
+        if not np.isfinite(peak):
             raise AudioError(path, "has samples that are not finite")
+        if peak > MAX_LEVEL:
+            raise AudioError(path, f"has a sample of {peak:.3g}, which is no sound: full scale is 1")
         total += len(block)
         if total > MAX_SAMPLES:
             raise AudioError(path, f"longer than {MAX_SAMPLES / native:.0f} s")
@@ -198,22 +214,64 @@ def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
         raise AudioError(path, f"truncated: {total / native:.2f} s of {declared / native:.2f} s")
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise AudioError(path, "missing file")
-    if path.stat().st_size == 0:
+def check_file(path: Path) -> None:
+    """Refuse what can't be opened, with the operating system's reason.
+
+    Raises
+    ------
+    AudioError
+        if the path leads to no file, to an empty one, or to one that may not be read
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(path, "not a file")
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise AudioError(path, "missing file") from None
+    except OSError as error:
+        raise AudioError(path, f"can't be opened: {os.strerror(error.errno or 0).lower()}") from None
+    except ValueError:
+        raise AudioError(path, "missing file: there is a null character in its path") from None
+    if status.st_size == 0:
         raise AudioError(path, "zero bytes")
 
 
 def _open(path: Path) -> _Source:
-    _check_file(path)
+    check_file(path)
     try:
-        file = soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
+        file = _open_with_libsndfile(path)
     except soundfile.LibsndfileError as error:
         return _open_with_ffmpeg(path, _undecodable(path, error))
     # An MP3's header is an estimate; that of the others is exact.
-    declared = None if file.subtype.startswith("MPEG") else file.frames
+    declared = None if file.subtype.startswith("MPEG") else _declared_samples(file)
     return _Source(_checked_rate(path, file.samplerate), declared, _libsndfile_blocks(path, file))
+
+
+def _open_with_libsndfile(path: Path) -> soundfile.SoundFile:
+    """Open a file by its content, or else by its name, which tells of an MP3 that begins with something else.
+
+    The name must not come first: libsndfile takes an MP3 `a.mp3` beside a file `._a.mp3`, which a Mac leaves on foreign
+    disks, for one of the Mac's own formats. It closes the descriptor itself, also if it fails.
+    """
+    try:
+        return soundfile.SoundFile(os.open(path, os.O_RDONLY))
+    except soundfile.LibsndfileError as error:
+        try:
+            return soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
+        except soundfile.LibsndfileError:
+            raise error from None
+
+
+def _declared_samples(file: soundfile.SoundFile) -> int:
+    """The length by the header, which libsndfile corrects silently where the file is shorter."""
+    corrected = _CORRECTED.search(file.extra_info)
+    if not corrected:
+        return file.frames
+    declared_bytes, found_bytes = map(int, corrected.groups())
+    if declared_bytes >= _UNKNOWN_BYTES or not found_bytes:
+        return file.frames
+    return file.frames * declared_bytes // found_bytes
 
 
 def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.ndarray]:
@@ -227,16 +285,14 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.nd
 
 
 def _undecodable(path: Path, error: soundfile.LibsndfileError) -> AudioError:
-    # Of a file named .mp3 without a frame of it, libsndfile says that it does not exist.
-    why = "Format not recognised." if error.code == _SFE_BAD_FILE else error.error_string
-    return AudioError(path, f"not decodable audio ({why})")
+    return AudioError(path, f"not decodable audio ({error.error_string})")
 
 
 def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
     import av  # 0.3 s, and few collections need it
 
     try:
-        container = av.open(str(path), options={"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError):
         raise reason from None
     if not container.streams.audio:

@@ -42,9 +42,10 @@ def main(args: Namespace) -> None:
 
 def _load(path: Path, root: Path, sample_rate: int, seconds: float) -> np.ndarray | str:
     """The clip, or the reason why there is none."""
-    if not path.resolve().is_relative_to(root):
-        return "a symbolic link leads out of the dataset's root"
     try:
+        audio.check_file(path)
+        if not path.resolve().is_relative_to(root):
+            return "a symbolic link leads out of the dataset's root"
         return audio.load_clip(path, sample_rate, seconds)
     except audio.AudioError as error:
         return error.reason
