@@ -9,7 +9,8 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -92,12 +93,40 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def locked_folder() -> Iterator[Path]:
+    """A folder for files that nobody may read; not pytest's own, which only its user may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        for folder, _, _ in os.walk(name):
+            Path(folder).chmod(0o755)
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """For a while, be a user whom permissions stop; root is none."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
+    """Run a program of the workflow; see `run_command`."""
+    return run_command(name, "--spec", json.dumps(spec or {}), "--code", "test", *arguments)
+
+
+def run_command(name: str, *arguments: object) -> SimpleNamespace:
     """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
 
     Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
     """
-    argv = [f"{name}.py", "--spec", json.dumps(spec or {}), "--code", "test", *map(str, arguments)]
+    argv = [f"{name}.py", *map(str, arguments)]
     stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,

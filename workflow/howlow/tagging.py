@@ -87,40 +87,50 @@ def load(path: Path | str) -> Tagger:
     missing = [key for key in _KEYS if content.get(key) is None]
     if missing:
         raise ModelError(f"{path}: has no {', '.join(missing)}: not a model of this version of howlow; train it again")
-    spec, tags, window = content["spec"], content["tags"], content["window"]
     try:
-        _check_settings(spec, tags, window)
-        representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
-        with torch.device("meta"):  # whatever sizes the settings name, only the file's weights take memory
-            network = models.build_cell(
-                spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
-            )
-        types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
-        network.load_state_dict(content["weights"], assign=True)
-        weights = network.state_dict()
-        if {name: tensor.dtype for name, tensor in weights.items()} != types:
-            raise ModelError("its weights are not of the type float32")
-        is_finite = all(bool(tensor.isfinite().all()) for tensor in weights.values())
-    except (KeyError, TypeError, ValueError, RuntimeError, HowlowError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: its network is none of this version of howlow ({reason}); train it again") from None
-    if not is_finite:
-        raise ModelError(f"{path}: some of its weights are not finite, so that it can tag nothing; train it again")
-    network.eval()
-    return Tagger(network, spec["model"], representation, tuple(tags), spec["seconds"], window, str(content["digest"]))
+        _check_settings(content)
+        tagger = _built(content)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, HowlowError) as error:
+        reason = " ".join(" ".join(str(error).splitlines()[:2]).split())  # of PyTorch's, the first line says too little
+        raise ModelError(f"{path}: no model that this version of howlow can use: {reason}; train it again") from None
+    return tagger
 
 
-def _check_settings(spec: dict[str, Any], tags: list[str], window: str) -> None:
+def _built(content: dict[str, Any]) -> Tagger:
+    spec, tags = content["spec"], tuple(content["tags"])
+    representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
+    with torch.device("meta"):  # whatever sizes the settings name, only the weights of the file take memory
+        network = models.build_cell(
+            spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
+        )
+    types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    network.load_state_dict(content["weights"], assign=True)
+    weights = network.state_dict()
+    if {name: tensor.dtype for name, tensor in weights.items()} != types:
+        raise ModelError("its weights are not of the type float32")
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise ModelError("some of its weights are not finite")
+    return Tagger(
+        network.eval(), spec["model"], representation, tags, spec["seconds"], content["window"], content["digest"]
+    )
+
+
+def _check_settings(content: dict[str, Any]) -> None:
     """Refuse settings of a model file that no configuration may ask for, by the configuration's own rules."""
+    spec, tags, digest = content["spec"], content["tags"], content["digest"]
+    if not isinstance(spec, dict):
+        raise ModelError("its settings are no mapping")
     axes = {field.name: [spec[field.name]] for field in fields(Representation)}
     config.complete(
         {
             "datasets": {"music": {"kind": "table", "root": ".", "table": "music.csv", "seconds": spec["seconds"]}},
             "experiments": [{"dataset": "music", "model": spec["model"], "options": spec["options"], "grid": [axes]}],
-            "spectrograms": {"window": window},
+            "spectrograms": {"window": content["window"]},
         },
         "its settings",
     )
+    if not isinstance(digest, str) or not digest.isalnum():
+        raise ModelError("its digest is none")
     if not isinstance(tags, list | tuple) or not tags:
         raise ModelError("it names no tags")
     for tag in tags:
@@ -175,7 +185,9 @@ def tag(tagger: Tagger, signal: np.ndarray, path: Path | str) -> Tagged:
     with np.errstate(over="ignore", invalid="ignore"):  # the outcome is looked at
         found = probabilities(tagger, windows).mean(axis=0)
     if not np.isfinite(found).all():
-        raise audio.AudioError(path, "its samples are so large that its probabilities are not finite")
+        raise audio.AudioError(
+            path, "its probabilities are not finite: its samples, or the weights of the model, are too large"
+        )
     return Tagged(found, len(signal) / rate, len(signal) < length)
 
 
