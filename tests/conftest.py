@@ -15,6 +15,7 @@ from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -121,13 +122,13 @@ def run_script(name: str, *arguments: object, spec: object = None) -> SimpleName
     return run_command(name, "--spec", json.dumps(spec or {}), "--code", "test", *arguments)
 
 
-def run_command(name: str, *arguments: object) -> SimpleNamespace:
+def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> SimpleNamespace:
     """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
 
-    Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
+    Gives `returncode`, `stdout` and `stderr`, as subprocess.run does; `stdout` only if it went nowhere else.
     """
     argv = [f"{name}.py", *map(str, arguments)]
-    stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
+    stdout, stderr, returncode = stdout or io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(stdout),
@@ -138,8 +139,10 @@ def run_command(name: str, *arguments: object) -> SimpleNamespace:
             runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
         except SystemExit as stop:  # as Python does: a message goes to stderr and means 1
             returncode = stop.code if isinstance(stop.code, int) else 1
-            print("" if isinstance(stop.code, int) else stop.code, file=stderr)
-    return SimpleNamespace(returncode=returncode, stdout=stdout.getvalue(), stderr=stderr.getvalue())
+            if not isinstance(stop.code, int):
+                print(stop.code, file=stderr)
+    written = stdout.getvalue() if isinstance(stdout, io.StringIO) else None
+    return SimpleNamespace(returncode=returncode, stdout=written, stderr=stderr.getvalue())
 
 
 def snakemake(folder: Path, *arguments: object):

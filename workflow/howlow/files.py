@@ -44,7 +44,7 @@ def whole(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _naming_a_full_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         for left in path.parent.glob(f".{escape(path.name)}.*.part"):  # by a program that was killed
             left.unlink(missing_ok=True)
         try:
@@ -132,6 +132,13 @@ def is_full_disk(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, or a link to nothing: "File exists" would tell nobody what is wrong
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
 
 
 @contextmanager

@@ -249,6 +249,11 @@ def export_onnx(tagger: Tagger, path: Path | str) -> None:
         import onnxscript  # noqa: F401 - seconds, and few need it
     except ImportError:
         raise ModelError(f"{path}: export to ONNX needs another package; pip install onnxscript") from None
+    with files.output(Path(path)) as target:  # which refuses a bad path before the export, which takes seconds
+        _onnx_program(tagger).save(target)
+
+
+def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
     n_mels = tagger.representation.n_mels
     n_frames = tagger.representation.n_frames(tagger.seconds)
     with_probabilities = nn.Sequential(nn.Unflatten(1, (1, n_mels)), tagger.network, nn.Sigmoid()).eval()
@@ -269,8 +274,7 @@ def export_onnx(tagger: Tagger, path: Path | str) -> None:
     for node in program.model.graph:
         node.metadata_props.clear()  # where in which file on this machine it comes from
     program.model.metadata_props.update(metadata(tagger))
-    with files.output(Path(path)) as target:
-        program.save(target)
+    return program
 
 
 def metadata(tagger: Tagger) -> dict[str, str]:
