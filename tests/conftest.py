@@ -95,6 +95,18 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], object]]:
+    """`results` on a disk of its own of 64 KB, and a function that sets its size in MB."""
+    results = tmp_path / "results"
+    results.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", results], capture_output=True)
+    if mount.returncode != 0:
+        pytest.skip("a small disk can't be mounted here: " + mount.stderr.decode().strip())
+    yield lambda size_mb: subprocess.run(["mount", "-o", f"remount,size={size_mb}m", results], check=True)
+    subprocess.run(["umount", "--lazy", results], check=True)
+
+
+@pytest.fixture
 def locked_folder() -> Iterator[Path]:
     """A folder for files that nobody may read; not pytest's own, which only its user may enter."""
     with tempfile.TemporaryDirectory() as name:

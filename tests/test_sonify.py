@@ -177,7 +177,7 @@ def collection(tmp_path, music):
     return tmp_path
 
 
-def run_sonify(root, clips=2, cells=CELLS, threads=1):
+def run_sonify(root, clips=2, cells=CELLS, threads=1, audio="flac"):
     spec = {
         "cells": cells,
         "clips": clips,
@@ -187,7 +187,7 @@ def run_sonify(root, clips=2, cells=CELLS, threads=1):
         "window": "periodic",
     }
     inputs = ["--tracks", root / "tracks.parquet", "--mel", root / "mel", "--threads", threads]
-    outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / "flac"]
+    outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / audio]
     return run_script("sonify", *inputs, *outputs, spec=spec)
 
 
@@ -268,14 +268,27 @@ def test_no_test_clip_in_the_store(collection):
     assert "none of the clips in" in process.stderr
 
 
-def test_a_clip_id_that_leads_out_of_the_folder(collection):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_disk_is_full(collection, small_disk, threads):
+    path = collection / "results" / "flac"
+    process = run_sonify(collection, audio=path, threads=threads)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"howlow sonify: {path}: no space left on its disk; make room and start again")
+    assert len(process.stderr.splitlines()) == 1
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("escaping", "message"), [("../../4", "leads out of the folder"), ("4" * 400, "File name too long")]
+)
+def test_a_clip_id_that_can_name_no_file(collection, escaping, message):
     listed = tracks.read(collection / "tracks.parquet")
-    escaping = "../../4"
     changed = tracks.Tracks(**(listed.__dict__ | {"clip_ids": ["1", "2", "<3>", escaping, "5"]}))
     changed.write(collection / "tracks.parquet", "mine")
     for manifest in collection.rglob("manifest.json"):
         manifest.write_text(manifest.read_text().replace("sub/4", escaping))
     process = run_sonify(collection)
     assert process.returncode == 1
-    assert "leads out of the folder" in process.stderr
+    assert message in process.stderr
+    assert len(process.stderr.splitlines()) == 1
     assert not (collection / "flac").exists()

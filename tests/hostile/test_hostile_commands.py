@@ -180,7 +180,7 @@ class TestStandardOutput:
         process = run_command(*words, stdout=stream)
         stream.close()
         assert process.returncode == 1
-        message = "no space left on the disk that standard output goes to; make room and start again"
+        message = "no space left on the disk of its files, or of its output or log; make room and start again"
         assert process.stderr == f"howlow {words[0]}: {message}\n"
 
 

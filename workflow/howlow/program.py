@@ -83,8 +83,7 @@ def _explanation(error: Exception) -> str | None:
             sys.stdout.flush()
         except OSError:
             _abandon_output()
-            return "no space left on the disk that standard output goes to; make room and start again"
-        return f"no space left on the disk ({error}); make room and start again"
+        return "no space left on the disk of its files, or of its output or log; make room and start again"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return None
