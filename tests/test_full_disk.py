@@ -49,6 +49,39 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".aa.npy.4711.part", "a.npy"]
 
 
+@pytest.mark.parametrize(
+    ("write", "is_flushed"),
+    [
+        (lambda path: files.write_text(path, "text"), True),
+        (lambda path: files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32"), True),
+        (lambda path: files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32", durable=False), False),
+    ],
+    ids=["text", "rows", "temporary rows"],
+)
+def test_a_file_reaches_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, write, is_flushed):
+    path, flushed = tmp_path / "file", []
+    path.write_text("old")
+    old = path.stat().st_ino
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: flushed.append((os.fstat(descriptor).st_ino, path.stat().st_ino))
+    )
+    write(path)
+    new = path.stat().st_ino
+    # Each time: what was flushed, and what had the name then.
+    assert flushed == ([(new, old), (tmp_path.stat().st_ino, new)] if is_flushed else [])
+
+
+def test_the_files_of_a_folder_reach_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "folder", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append((os.fstat(descriptor).st_ino, path.exists())))
+    with files.whole_folder(path) as beside:
+        (beside / "deep").mkdir()
+        (beside / "deep" / "file").write_text("text")
+    made = [path / "deep" / "file", path / "deep", path]
+    assert sorted(flushed[:-1]) == sorted((file.stat().st_ino, False) for file in made)
+    assert flushed[-1] == (tmp_path.stat().st_ino, True)
+
+
 NOISE = np.random.default_rng(0).standard_normal(500_000)  # 4 MB, and nothing makes it smaller
 
 
