@@ -130,7 +130,7 @@ def as_nobody() -> Iterator[None]:
 
 
 def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
-    """Run a program of the workflow; see `run_command`."""
+    """Run a program of a rule, in workflow/scripts, with the options that the workflow gives to all of them."""
     return run_command(name, "--spec", json.dumps(spec or {}), "--code", "test", *arguments)
 
 

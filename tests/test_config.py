@@ -74,7 +74,7 @@ def test_default_size_of_the_demo_is_the_generators():
         ("sedes", [1], "sedes: unknown key; did you mean 'seeds'?"),
         ("experiments.0.training.epoch", 3, "experiments[0].training.epoch: unknown key; did you mean 'epochs'?"),
         ("datasets.demo.root", "x", "datasets.demo.root: unknown key"),
-        ("seeds", [1, 2, 1], "seeds: 1 is there twice"),
+        ("seeds", [1, 2, 1], "seeds: 1 is in the list twice"),
         ("seeds", 3, "seeds: 3 is not of type 'array'"),
         ("seeds", [], "seeds: [] should be non-empty"),
         (

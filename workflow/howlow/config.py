@@ -1,4 +1,4 @@
-"""The configuration: what a file may say, checked strictly, and the grid that it spans."""
+"""The configuration: it is read and checked strictly, completed by defaults, and spans the grid of the cells."""
 
 import copy
 import difflib
@@ -28,7 +28,7 @@ MAX_TRAININGS = 100_000
 
 
 class ConfigError(HowlowError):
-    """The configuration says something that it may not; the message gives the path of the key."""
+    """The configuration can't work as it is; the message gives the path of the key."""
 
 
 def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -110,19 +110,19 @@ def complete(config: Any, source: str) -> dict[str, Any]:
         config.update({key: _without_aliases(value) for key, value in config.items()})
     error = next(_Completing(schema()).iter_errors(config), None)
     if error is not None:
-        raise ConfigError(f"{source}: {_describe(error)}")
+        raise ConfigError(f"{source}: {strict_yaml.shortened(_describe(error))}")
     try:
         _check_names(config["datasets"])
         _check_references(config)
         _check_size(config)
         _check_grids(config)
     except ConfigError as problem:
-        raise ConfigError(f"{source}: {problem}") from None
+        raise ConfigError(f"{source}: {strict_yaml.shortened(str(problem))}") from None
     return config
 
 
 def _without_aliases(node: Any) -> Any:
-    """A copy in which what a YAML alias repeats is there as often, so that each can have defaults of its own."""
+    """A copy in which each alias of YAML has a copy of what it repeats, so that each can get defaults of its own."""
     if isinstance(node, Mapping):
         return {key: _without_aliases(value) for key, value in node.items()}
     return [_without_aliases(value) for value in node] if isinstance(node, list) else node
@@ -165,7 +165,7 @@ def _check_references(config: dict[str, Any]) -> None:
         if pair in pairs:
             raise ConfigError(
                 f"experiments[{index}]: {pair[1]} on {pair[0]} is experiments[{pairs.index(pair)}] already;"
-                " put both grids into one"
+                " put the grids of both into one experiment"
             )
         pairs.append(pair)
     shown = config.setdefault("figure1", {"dataset": pairs[0][0], "model": pairs[0][1]})
@@ -213,7 +213,7 @@ def _check_buildable(where: str, model: str, cell: Representation, seconds: floa
 
 
 def _describe(error: jsonschema.ValidationError) -> str:
-    """One line for what jsonschema found: the key's path and what is wrong, in the user's terms."""
+    """Describe in one line, in the user's terms, what jsonschema found: the path of the key and what is wrong."""
     path = error.json_path.removeprefix("$").removeprefix(".")
     prefix = f"{path}: " if path else ""
     value: Any = error.instance
@@ -228,7 +228,7 @@ def _describe(error: jsonschema.ValidationError) -> str:
         return f"{prefix}the key {missing!r} is missing"
     if error.validator == "uniqueItems":
         twice = next(item for item in value if value.count(item) > 1)
-        return f"{prefix}{twice!r} is there twice"
+        return f"{prefix}{twice!r} is in the list twice"
     if error.validator == "type" and isinstance(value, float):
         if not math.isfinite(value):
             return f"{prefix}{value} is not a finite number"

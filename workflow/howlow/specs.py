@@ -36,7 +36,10 @@ def root(config: Spec, dataset: str) -> str:
 
 def _expanded(config: Spec, dataset: str, key: str) -> str:
     path = config["datasets"][dataset][key]
-    expanded = str(Path(os.path.expandvars(path)).expanduser())
+    try:
+        expanded = str(Path(os.path.expandvars(path)).expanduser())
+    except RuntimeError:  # ~name
+        raise ConfigError(f"datasets.{dataset}.{key}: {path!r} names a user who has no home folder here") from None
     if "$" in expanded:
         raise ConfigError(f"datasets.{dataset}.{key}: {path!r} names an environment variable that is not set")
     return expanded

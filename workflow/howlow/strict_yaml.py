@@ -46,7 +46,12 @@ def read(path: Path | str) -> Any:
     try:
         return parse(text)
     except YamlError as error:
-        raise YamlError(f"{path}: {error}") from None
+        raise YamlError(f"{path}: {shortened(str(error))}") from None
+
+
+def shortened(message: str) -> str:
+    """A message without the middle of a long value that it quotes."""
+    return message if len(message) <= 400 else f"{message[:200]} ... {message[-150:]}"
 
 
 def _text(path: Path) -> str:
@@ -82,9 +87,12 @@ def parse(text: str) -> Any:
         return loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         where = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise YamlError(f"not YAML: {error.problem}{where}") from None
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: dates such as 2020-13-01, numbers of 5,000 digits
+        what = " ".join(filter(None, (error.context, error.problem)))
+        raise YamlError(f"not YAML: {what}{where}") from None
+    except yaml.YAMLError as error:
         raise YamlError(f"not YAML: {' '.join(str(error).split())}") from None
+    except ValueError:
+        raise YamlError("has a number of more than 4,000 digits") from None
 
 
 def _check_size(text: str) -> None:
@@ -127,7 +135,7 @@ def _check_values(node: yaml.Node, seen: set[int]) -> None:
         lines: dict[str, int] = {}
         for key, value in node.value:
             if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
-                raise YamlError(f"{_line(key)}: the key {_shown(key)} is no text for YAML; put it into quotes")
+                raise YamlError(f"{_line(key)}: {_shown(key)} is no text for YAML, as keys must be; put it into quotes")
             if key.value in lines:
                 raise YamlError(f"{_line(key)}: the key {key.value!r} is there twice; line {lines[key.value]} has it")
             lines[key.value] = key.start_mark.line + 1
@@ -157,4 +165,4 @@ def _line(event: Any) -> str:
 
 
 def _shown(node: yaml.Node) -> str:
-    return node.value if isinstance(node, yaml.ScalarNode) else "here"
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or a mapping"
