@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -28,6 +29,8 @@ def folder(tmp_path, monkeypatch) -> Path:
         write_audio(tmp_path / name, noise(SECONDS, number))
     soundfile.write(tmp_path / "strange", noise(SECONDS, 4), RATE, format="FLAC")
     (tmp_path / "damaged.mp3").write_bytes(b"once a song")
+    for name in ("a.yaml", "b.yaml"):
+        shutil.copy(ROOT / "tests" / "tiny.yaml", tmp_path / name)
     (tmp_path / "soft").symlink_to("a1.wav")
     (tmp_path / "hard").hardlink_to(tmp_path / "a1.wav")
     (tmp_path / "soft model").symlink_to("model.pt")
@@ -60,6 +63,7 @@ OUTPUTS: list[tuple[str, list[str], str]] = [
     ("below a file", ["tag", "a1.wav", "--output", "model.pt/x"], "model.pt/x: can't be written: Not a directory"),
     ("a long name", ["tag", "a1.wav", "--output", LONG], f"{LONG}: can't be written: File name too long"),
     ("a link to itself", ["tag", "a1.wav", "--output", "loop"], "loop: can't be written: Too many levels"),
+    ("a configuration for a list of plans", ["plan", "a.yaml", "--write", "b.yaml"], "b.yaml: has to give the number"),
     ("ONNX over the model", ["export_onnx", "--onnx", "model.pt"], f"model.pt: {OVERWRITTEN}"),
     ("ONNX over the model by a link", ["export_onnx", "--onnx", "soft model"], f"soft model: {OVERWRITTEN}"),
     ("ONNX to nothing", ["export_onnx", "--onnx", ""], ".: is a folder; name a file to write"),
@@ -71,7 +75,7 @@ OUTPUTS: list[tuple[str, list[str], str]] = [
 def test_output_that_would_destroy_something_is_refused(folder, words, message):
     before = contents(folder)
     name, *arguments = words
-    process = run_command(name, "--model", "model.pt", *arguments)
+    process = run_command(name, *([] if name == "plan" else ["--model", "model.pt"]), *arguments)
     assert (process.returncode, process.stdout) == (1, "")
     assert process.stderr.startswith(f"howlow {name}: {message}")
     assert len(process.stderr.splitlines()) == 1
@@ -161,6 +165,9 @@ def test_standard_output_may_be_named(folder):
 COMMANDS: list[list[object]] = [
     ["tag", "--model", "model.pt", "a1.wav"],
     ["scale", CONFIG],
+    ["check", CONFIG],
+    ["plan", "--help"],
+    ["validate", "--help"],
     ["export_onnx", "--help"],
 ]
 
