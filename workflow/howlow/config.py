@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from howlow.representation import Representation
 # Resolved, because workflow/scripts/howlow is a link to this folder.
 SCHEMA_PATH = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
-RESERVED_NAMES = ("sound",)
+RESERVED_NAMES = ("records", "sound")
 """Folders of results/ that are not a dataset's."""
 
 MAX_TRAININGS = 100_000
@@ -51,7 +52,7 @@ def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict
         config = _merged(config, strict_yaml.read(path))
     source = ", ".join(map(str, paths))
     if overrides:
-        config = _with_typed_text(_merged(_without_aliases(config), overrides), overrides)
+        config = _with_typed_text(_merged(config, overrides), overrides)
         source += " with --config"
     return complete(config, source)
 
@@ -70,9 +71,9 @@ def _with_typed_text(config: Any, overrides: Mapping[str, Any]) -> Any:
     """
     for error in list(_Completing(schema()).iter_errors(copy.deepcopy(config))):
         if error.validator in ("type", "enum") and isinstance(error.instance, str):
-            *parents, last = error.absolute_path
-            if _at(overrides, [*parents, last]) == error.instance:
-                _at(config, parents)[last] = _typed(error.instance)
+            path = list(error.absolute_path)
+            if _at(overrides, path) == error.instance:
+                _at(config, path[:-1])[path[-1]] = _typed(error.instance)
     return config
 
 
@@ -128,8 +129,9 @@ def _without_aliases(node: Any) -> Any:
     return [_without_aliases(value) for value in node] if isinstance(node, list) else node
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """The schema of the configuration, workflow/schemas/config.schema.yaml."""
+    """The schema of the configuration, workflow/schemas/config.schema.yaml; it is read once and must not be changed."""
     return yaml.safe_load(SCHEMA_PATH.read_text())
 
 

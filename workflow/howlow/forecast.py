@@ -31,14 +31,18 @@ def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str,
     if settings["kind"] == "demo":
         chosen_tags(Path(f"datasets.{dataset}.tags"), demo.TAGS, settings.get("tags"))
         return None
-    return None if missing_metadata(config, dataset) else datasets.load(specs.tracks(config, dataset))
+    return (
+        None
+        if missing_metadata(config, dataset)
+        else datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
+    )
 
 
 def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
     """Files of a published dataset that are not there."""
     if config["datasets"][dataset]["kind"] not in ("mtat", "msd"):
         return []
-    files = specs.metadata_files(specs.tracks(config, dataset))
+    files = specs.metadata_files(config, dataset).values()
     return [path for path in files if path.is_relative_to(specs.root(config, dataset)) and not path.exists()]
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from howlow import pooling, shapes
-from howlow.layers import NormalizeAndPool
+from howlow.layers import Float32Linear, NormalizeAndPool
 from howlow.representation import CLIP_SECONDS, Representation
 
 # Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
@@ -36,7 +36,7 @@ class VGG(nn.Module):
             ]
             n_in = n_out
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(n_in, n_tags)
+        self.classifier = Float32Linear(n_in, n_tags)
         self.apply(_initialize_as_keras)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class MUSICNN(nn.Module):
             nn.ReLU(),
             batch_norm_1d(n_dense),
             nn.Dropout(0.5),
-            nn.Linear(n_dense, n_tags),
+            Float32Linear(n_dense, n_tags),
         )
         self.apply(_initialize_by_fan_in)
 
@@ -148,6 +148,8 @@ class MUSICNN(nn.Module):
 
     def _random_segments(self, x: Tensor) -> Tensor:
         n_starts = x.shape[3] - self.segment_frames + 1
+        if n_starts == 1:  # whoever feeds it has drawn the segments already, and read nothing else
+            return x
         starts = torch.randint(n_starts, (len(x),)).tolist()
         return torch.stack([clip[..., i : i + self.segment_frames] for clip, i in zip(x, starts, strict=True)])
 

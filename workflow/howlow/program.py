@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import inspect
 import json
 import multiprocessing
 import os
@@ -15,35 +16,47 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from howlow import files
+from howlow import files, records
 from howlow.errors import HowlowError
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 
-# Python's default differs by version and system. A fork has all imports done at once, and its parent is this program,
-# which `_end_with` relies on: not so with forkserver, the default from Python 3.14 on. But on macOS a process must not
-# go on after a fork when it has used Apple's libraries, and NumPy's linear algebra there is one of them (Accelerate):
-# it may hang. A spawned worker imports for some tenths of a second.
+# Python's default differs by its version and by the system. On Linux, workers are forked: they need no imports of their
+# own, and their parent is this process, which `_end_with` relies on. (With forkserver, the default from Python 3.14 on,
+# it is not.) On macOS, a process that has used Apple's libraries may hang after a fork, and NumPy uses one of these for
+# its linear algebra there (Accelerate). So workers are spawned, and import for some tenths of a second.
 _START_METHOD = "spawn" if sys.platform == "darwin" else "fork"
 
 S = TypeVar("S")
 T = TypeVar("T")
+Main = Callable[[argparse.Namespace], Iterable[Path] | None]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser of the options that every program has: what it is to do, the digest of its code, who started it."""
+    """A parser of the options that every program of a rule has: what it is to do, and who started it."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--spec", type=json.loads, required=True, help="what the stage reads of the config, JSON")
-    options.add_argument("--code", required=True, help="digest of the code that this runs")
+    options.add_argument("--record", type=Path, help="JSON file to write at the end: what made the results")
     options.add_argument("--parent", type=int, help="number of the process that started this, to end with it")
     return options
 
 
-def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
-    """Run a program; an error that is the user's to mend becomes one line and exit status 1.
+def add_device_options(options: argparse.ArgumentParser) -> None:
+    """The options of a program that may use a GPU.
 
-    A reader of its output that has enough, such as `head`, ends the program without a word, as does Ctrl-C. The exit
-    status is then that of a program which the signal ended: 141 or 130.
+    They are no part of its specification: to compute on another device is no reason to compute anew.
+    """
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
+    options.add_argument("--gpus", type=str.split, default=[], help="GPUs of this machine to take one of; '': any")
+    options.add_argument("--sharing", type=int, default=1, help="programs that share a GPU")
+
+
+def run(main: Main, options: argparse.ArgumentParser) -> None:
+    """Run a program, and record what made the files that it returns; a program that returns None has no such record.
+
+    An error that the user can mend becomes one line and exit status 1. A reader of the output that has enough, such as
+    `head`, ends the program without a message, as does Ctrl-C. The exit status is then that of a program which the
+    signal ended: 141 or 130.
     """
     name = f"howlow {Path(sys.argv[0]).stem}"
     if sys.stderr is None:  # closed by the caller, who wants to read no message
@@ -67,11 +80,13 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
         sys.exit(f"{name}: {message}")
 
 
-def _run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
+def _run(main: Main, options: argparse.ArgumentParser) -> None:
     args = options.parse_args()
     if parent := getattr(args, "parent", None):  # the user's own commands have none
         _end_with(parent)
-    main(args)
+    outputs = main(args)
+    if outputs is not None and args.record:
+        records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)
 
 
 def _explanation(error: Exception) -> str | None:

@@ -2,10 +2,8 @@
 
 import json
 import logging
-import pickle
 import unicodedata
 import warnings
-import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from howlow import audio, config, files, mel, models
+from howlow import archive, audio, config, files, mel, models
 from howlow.errors import HowlowError
 from howlow.representation import Representation, n_samples
 
@@ -149,10 +147,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not is_file:
         raise ModelError(f"{path}: missing file; training writes one named model.pt into the folder of each seed")
     try:
-        with zipfile.ZipFile(path) as archive:
-            is_whole = archive.testzip() is None  # PyTorch does not look at the checksums
-        content = torch.load(path, map_location="cpu", weights_only=True) if is_whole else None
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile):
+        content = archive.read(path)
+    except archive.ArchiveError:
         content = None
     if not isinstance(content, dict):
         raise ModelError(f"{path}: not a model file, or a damaged one; training writes one named model.pt")

@@ -4,6 +4,7 @@
 
 rule aggregate:
     input:
+        changed=changed("aggregate"),
         metrics=lambda w: experiment_files(w, "metrics.csv"),
         runs=lambda w: [file for seed in config["seeds"] for file in experiment_files(w, f"seed{seed}/run.json")],
         cost="results/{dataset}/{model}/cost.csv",
@@ -15,43 +16,40 @@ rule aggregate:
         ),
         tracks="results/{dataset}/tracks.parquet",
     output:
+        record=record("aggregate"),
         runs="results/{dataset}/{model}/runs.csv",
         summary="results/{dataset}/{model}/summary.csv",
     log:
         "logs/{dataset}/{model}/aggregate.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.aggregate, config, experiment(w)),
-        code=code("aggregate"),
+        spec=spec("aggregate"),
     shell:
         program("aggregate", "--results results --runs {output.runs} --summary {output.summary}")
 
 
 rule collect:
     input:
+        changed=changed("collect"),
         runs=of_experiments("runs.csv"),
         summaries=of_experiments("summary.csv"),
     output:
+        record=record("collect"),
         runs=report(
             "results/runs.csv", category="Tables", caption="../report/runs.rst", labels={"result": "All runs (CSV)"}
         ),
         summary="results/summary.csv",
     log:
         "logs/collect.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
         runtime=10,
     params:
-        spec=spec(specs.collect, config),
-        code=code("collect"),
+        spec=spec("collect"),
     shell:
         program(
             "collect",
@@ -61,58 +59,64 @@ rule collect:
 
 rule figure1:
     input:
-        of_experiment(config["figure1"], "summary.csv"),
+        changed=changed("figure1"),
+        summary=of_experiment(config["figure1"], "summary.csv"),
     output:
-        "results/figure1.pdf",
-        report(
+        record=record("figure1"),
+        pdf="results/figure1.pdf",
+        png=report(
             "results/figure1.png", category="Figures", caption="../report/figure1.rst", labels={"result": "Figure 1"}
         ),
     log:
         "logs/figure1.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=spec(dict, config["figure1"]),
-        code=code("figure1"),
+        spec=spec("figure1"),
     shell:
-        program("figure1", "--summary {input} --figures {output}")
+        program("figure1", "--summary {input.summary} --figures {output.pdf} {output.png}")
 
 
 rule paper_table:
     input:
+        changed=changed("paper_table"),
         summaries=lambda w: of_experiments("summary.csv", specs.shown(config, w.table)),
         tracks=lambda w: [f"results/{e['dataset']}/tracks.parquet" for e in specs.shown(config, w.table)],
     output:
-        "results/{table}.csv",
-        "results/{table}.md",
-        "results/{table}.tex",
-        report("results/{table}.html", category="Tables", caption="../report/table.rst", labels={"result": "{table}"}),
+        record=record("paper_table"),
+        csv="results/{table}.csv",
+        markdown="results/{table}.md",
+        latex="results/{table}.tex",
+        page=report(
+            "results/{table}.html", category="Tables", caption="../report/table.rst", labels={"result": "{table}"}
+        ),
     log:
         "logs/{table}.log",
     wildcard_constraints:
         table=one_of(*(table for table in ("table4", "table5", "full") if specs.shown(config, table))),
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.table, config, w.table),
-        code=code("tables"),
+        spec=spec("paper_table"),
     shell:
-        program("tables", "--results results --summaries {input.summaries} --tables {output}")
+        program(
+            "paper_table",
+            "--results results --summaries {input.summaries}"
+            " --tables {output.csv} {output.markdown} {output.latex} {output.page}",
+        )
 
 
 rule statistics:
     input:
+        changed=changed("statistics"),
         runs="results/runs.csv",
         tracks=expand("results/{dataset}/tracks.parquet", dataset=DATASETS),
     output:
+        record=record("statistics"),
         table=report(
             "results/statistics.csv",
             category="Comparisons",
@@ -128,18 +132,15 @@ rule statistics:
         ),
     log:
         "logs/statistics.log",
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=more(4_000),
         runtime=240,
     params:
-        spec=spec(specs.statistics, config),
-        code=code("compare"),
+        spec=spec("statistics"),
     shell:
         program(
-            "compare",
+            "statistics",
             "--results results --runs {input.runs} --table {output.table} --text {output.text} --page {output.page} --threads {threads}",
         )
 
@@ -149,7 +150,9 @@ rule tradeoff:
         of_experiments("summary.csv"),
         of_experiments("runs.csv"),
         of_experiments("times.csv"),
+        changed=changed("tradeoff"),
     output:
+        record=record("tradeoff"),
         table=report(
             "results/tradeoff.csv",
             category="Trade-off",
@@ -172,15 +175,12 @@ rule tradeoff:
         ),
     log:
         "logs/tradeoff.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=spec(specs.tradeoff, config),
-        code=code("tradeoff"),
+        spec=spec("tradeoff"),
     shell:
         program(
             "tradeoff",
@@ -191,7 +191,9 @@ rule tradeoff:
 rule tags:
     input:
         of_experiment(config["figure1"], "runs.csv"),
+        changed=changed("tags"),
     output:
+        record=record("tags"),
         table="results/tags.csv",
         pdf="results/tags.pdf",
         png=report(
@@ -202,18 +204,15 @@ rule tags:
         ),
     log:
         "logs/tags.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=spec(specs.cells, config, EXPERIMENTS[MAIN]),
-        code=code("heatmap"),
+        spec=spec("tags"),
     shell:
         program(
-            "heatmap",
+            "tags",
             f"--folder results/{MAIN[0]}/{MAIN[1]}" " --table {output.table} --figures {output.pdf} {output.png}",
         )
 
@@ -221,9 +220,11 @@ rule tags:
 rule curves:
     input:
         "results/{dataset}/{model}/runs.csv",
+        changed=changed("curves"),
     output:
-        "results/{dataset}/{model}/curves.pdf",
-        report(
+        record=record("curves"),
+        pdf="results/{dataset}/{model}/curves.pdf",
+        png=report(
             "results/{dataset}/{model}/curves.png",
             category="Training",
             caption="../report/curves.rst",
@@ -231,26 +232,25 @@ rule curves:
         ),
     log:
         "logs/{dataset}/{model}/curves.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.cells, config, experiment(w)),
-        code=code("curves"),
+        spec=spec("curves"),
     shell:
-        program("curves", "--folder results/{wildcards.dataset}/{wildcards.model} --figures {output}")
+        program("curves", "--folder results/{wildcards.dataset}/{wildcards.model} --figures {output.pdf} {output.png}")
 
 
 rule sonify:
     input:
+        changed=changed("sonify"),
         tracks=f"results/{MAIN[0]}/tracks.parquet",
         manifests=sorted(
             {f"results/{MAIN[0]}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json" for cell in CELLS[MAIN]}
         ),
     output:
+        record=record("sonify"),
         page=report(
             "results/sound.html",
             category="Sound",
@@ -261,25 +261,47 @@ rule sonify:
         audio=directory("results/sound"),
     log:
         "logs/sonify.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=more(2_000),
         runtime=120,
     params:
-        spec=spec(specs.sonify, config, EXPERIMENTS[MAIN]),
-        code=code("sonify"),
+        spec=spec("sonify"),
+        root=lambda w, input: specs.root(config, MAIN[0]),
     shell:
         program(
             "sonify",
-            f"--tracks {{input.tracks}} --mel results/{MAIN[0]}/mel"
+            f"--tracks {{input.tracks}} --root {{params.root:q}} --mel results/{MAIN[0]}/mel"
             " --page {output.page} --correlations {output.table} --audio {output.audio}",
         )
 
 
+# All that the entry's rule `all` asks for, but for the page that tells where the rest comes from.
+RESULTS = [
+    *(
+        f"results/{name}"
+        for name in (
+            "figure1.pdf",
+            "summary.csv",
+            "full.html",
+            "statistics.html",
+            "recommendation.html",
+            "tags.pdf",
+            "sound.html",
+        )
+    ),
+    *(f"results/{table}.html" for table in ("table4", "table5") if table in config),
+    *of_experiments("curves.pdf"),
+    *(f"results/{dataset}/excluded.html" for dataset in DATASETS),
+]
+
+
 rule about:
+    input:
+        RESULTS,
+        changed=changed("about"),
     output:
+        record=record("about"),
         configuration="results/configuration.yaml",
         versions="results/versions.csv",
         page=report(
@@ -290,17 +312,14 @@ rule about:
         ),
     log:
         "logs/about.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
         runtime=10,
     params:
-        spec=spec(dict, config),
-        code=code("about"),
+        spec=spec("about"),
     shell:
         program(
             "about",
-            "--configuration {output.configuration} --versions {output.versions} --page {output.page}",
+            "--results results --configuration {output.configuration} --versions {output.versions} --page {output.page}",
         )

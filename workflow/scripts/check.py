@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow import audio, forecast, program, specs
+from howlow import audio, forecast, gpus, needs, program, specs
 from howlow import config as configuration
 from howlow.errors import HowlowError
 from howlow.tracks import SPLITS, Tracks
@@ -102,6 +102,32 @@ def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -
     print(trainings.to_string(index=False, float_format="{:.3g}".format, formatters={"flop": "{:.3g}".format}))
     total = trainings["flop"].sum()
     print(f"{trainings['trainings'].sum()} trainings, {total:.3g} floating-point operations")
+    _print_gpus(config)
+
+
+def _print_gpus(config: dict[str, Any]) -> None:
+    """What the trainings need of a GPU, the GPUs here, and the cells that don't fit them."""
+    found = gpus.visible()
+    memory_mb = min((gpu.memory_mb for gpu in found), default=0)
+    if found:
+        print(f"GPUs of this machine: {len(found)}, of {memory_mb / 1000:.1f} GB at least")
+    largest = 0
+    for experiment in config["experiments"]:
+        if experiment["training"]["device"] == "cpu":
+            continue
+        name = f"{experiment['model']} on {experiment['dataset']}"
+        trainings = {
+            cell.name: specs.train(config, experiment, cell, 0) for cell in configuration.representations(experiment)
+        }
+        least, most = (choose(trainings, key=lambda cell: needs.gpu_mb(trainings[cell])) for choose in (min, max))
+        ends = (f"{needs.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
+        print(f"GPU memory of a training, {name}: {' to '.join(ends)}")
+        largest = max(largest, needs.gpu_mb(trainings[most]))
+        for cell, spec in trainings.items():
+            if shortage := needs.gpu_shortage(spec, memory_mb):
+                print(f"warning: {name}, {cell}: {shortage}; a run on this machine refuses it")
+    if largest and (n_fitting := memory_mb // largest) > 1:
+        print(f"Up to {n_fitting} trainings fit each GPU: `--resources gpu={n_fitting * len(found)}`")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from howlow import files, program, published, tables
 from howlow.tracks import read_size
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     sizes = {dataset: read_size(args.results / dataset / "tracks.parquet") for dataset in args.spec["datasets"]}
     kinds = {name: published.kind_of(settings, *sizes[name]) for name, settings in args.spec["datasets"].items()}
     summary = pd.concat([pd.read_csv(part) for part in args.summaries], ignore_index=True)
@@ -27,6 +27,7 @@ def main(args: Namespace) -> None:
     for path in args.tables:
         writers[path.suffix](path)
     print(f"{len(table)} cells; beside the published figures: {', '.join(filter(None, kinds.values())) or 'none'}")
+    return args.tables
 
 
 if __name__ == "__main__":

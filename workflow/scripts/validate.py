@@ -10,7 +10,7 @@ def main(args: argparse.Namespace) -> None:
     for path in args.configs:
         config = configuration.load(path)
         for dataset in config["datasets"]:
-            specs.tracks(config, dataset)  # which expands `~` and variables
+            specs.paths(config, dataset)  # which expands `~` and variables
 
 
 if __name__ == "__main__":
