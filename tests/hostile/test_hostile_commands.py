@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 import pytest
 import soundfile
-from conftest import ROOT, SCRIPTS, as_nobody, run_command
+from conftest import ROOT, SCRIPTS, TINY, as_nobody, run_command, snakemake
 from trained import RATE, SECONDS, noise, write_audio, write_model
 
 from howlow import audio
@@ -298,3 +298,22 @@ def test_a_command_that_is_interrupted_ends_quietly(folder, monkeypatch):
     process = run_command("tag", "--model", "model.pt", "a1.wav", "--output", "tags.txt")
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "")
     assert not list(folder.glob("*tags.txt*"))
+
+
+RESULTS = {
+    "file": (lambda path: path.write_text("mine"), "results: this is a file, and the results need a folder"),
+    "link": (
+        lambda path: path.symlink_to("/nowhere/at/all"),
+        "results: this link leads to /nowhere/at/all, which is not",
+    ),
+    "loop": (lambda path: path.symlink_to("results"), "results: this link leads to results, which is not there"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), RESULTS.values(), ids=RESULTS)
+def test_results_that_can_be_no_folder(tmp_path, make, message):
+    make(tmp_path / "results")
+    process = snakemake(tmp_path, "--dry-run", "--configfile", TINY)
+    assert process.returncode == 1
+    assert message in process.stdout
+    assert "Traceback" not in process.stdout
