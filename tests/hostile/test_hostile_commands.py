@@ -1,7 +1,9 @@
 """Commands of the user: files, devices and folders that they meet end in one clear line, and nothing is lost."""
 
+import csv
 import hashlib
 import io
+import json
 import os
 import shutil
 import stat
@@ -261,6 +263,20 @@ def test_folders_and_files_without_permission(locked_folder):
         f"howlow tag: {music / 'secret folder'}: the folder can't be read: Permission denied",
         "howlow tag: 1 of 1 files could not be tagged",
     ]
+
+
+def test_names_that_a_terminal_or_a_spreadsheet_would_run(folder):
+    odd, bad = Path("=1+1\x1b[2J\n.wav"), Path("\x1b[31m.wav")
+    Path("a1.wav").rename(odd)
+    bad.touch()
+    text = run_command("tag", "--model", "model.pt", odd, bad)
+    assert text.stdout.splitlines()[0] == r"=1+1\x1b[2J\n.wav"
+    assert text.stderr.splitlines()[0] == r"howlow tag: \x1b[31m.wav: zero bytes"
+    table = run_command("tag", "--model", "model.pt", odd, "--format", "csv", "--top", 1)
+    (_, row) = csv.reader(io.StringIO(table.stdout))
+    assert row[0] == f"'{odd}"
+    (result,) = json.loads(run_command("tag", "--model", "model.pt", odd, "--format", "json").stdout)
+    assert result["path"] == str(odd)
 
 
 def damaged_mp3(path: Path) -> Path:

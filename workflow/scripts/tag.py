@@ -116,14 +116,19 @@ def _without_remarks() -> Iterator[None]:
 
 
 def _report(message: str) -> None:
-    tqdm.write(f"howlow tag: {message}", sys.stderr)
+    tqdm.write(f"howlow tag: {_printable(message)}", sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """A text whose control characters, which a file's name may have, do nothing to a terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _text(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
     for name, tags in results:
         width = max(map(len, tags))
         lines = [f"  {tag:<{width}}  {p:.3f}  {'#' * round(_BAR_WIDTH * p)}".rstrip() for tag, p in tags.items()]
-        yield "\n".join([name, *lines]) + "\n"
+        yield "\n".join([_printable(name), *lines]) + "\n"
 
 
 def _csv(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
@@ -134,7 +139,7 @@ def _csv(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
 
 def _csv_rows(rows: Iterable[tuple[object, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(files.to_cell, row) for row in rows)
     return text.getvalue()
 
 
