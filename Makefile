@@ -28,7 +28,6 @@ check: $(VENV)/development
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
-	$(BIN)/snakemake --lint
 
 # Every shipped configuration plans without data, with the jobs that tests/plans.yaml has.
 plans: $(VENV)/development

@@ -45,6 +45,13 @@ def test_missing_data_set_is_explained(tmp_path):
     assert "Traceback" not in process.stdout
 
 
+def test_snakemakes_lint_finds_only_that_rules_have_no_environment_of_their_own(tmp_path):
+    """They can have none: every program runs under the interpreter, and with the packages, of Snakemake itself."""
+    process = snakemake(tmp_path, "--lint", "--configfile", TINY)
+    found = set(re.findall(r"^    \* (.+)", process.stdout, re.MULTILINE))
+    assert found == {"Specify a conda environment or container for each rule.:"}, process.stdout
+
+
 @pytest.fixture
 def run(finished, tmp_path):
     """A copy of the finished run, and a function that goes on in it, under a changed configuration if need be."""

@@ -14,7 +14,6 @@ from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
 
 SCRIPTS = WORKFLOW / "scripts"
-ENVIRONMENT = "../../envs/howlow.yaml"
 
 # Planning makes millions of objects that stay: a sixth of its time went into looking for cycles among them.
 gc.set_threshold(100_000)

@@ -10,8 +10,6 @@ rule demo:
         "logs/{dataset}/demo.log",
     wildcard_constraints:
         dataset=one_of(*(name for name in DATASETS if kind(name) == "demo")),
-    conda:
-        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=4_000,
@@ -32,8 +30,6 @@ rule download:
         "logs/{dataset}/download.log",
     wildcard_constraints:
         dataset=one_of(*(name for name in DATASETS if kind(name) == "mtat")),
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
@@ -53,8 +49,6 @@ rule tracks:
         left_out="results/{dataset}/left_out.csv",
     log:
         "logs/{dataset}/tracks.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4_000,
@@ -75,8 +69,6 @@ rule decode:
         clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
     log:
         "logs/{dataset}/decode/{sample_rate}/{shard}.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
@@ -112,8 +104,6 @@ rule excluded:
         ),
     log:
         "logs/{dataset}/excluded.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,

@@ -11,8 +11,6 @@ rule evaluate:
         "results/{dataset}/{model}/{cell}/metrics.csv",
     log:
         "logs/{dataset}/{model}/{cell}/evaluate.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -34,8 +32,6 @@ rule cost:
         "results/{dataset}/{model}/cost.csv",
     log:
         "logs/{dataset}/{model}/cost.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -55,8 +51,6 @@ rule times:
         "results/{dataset}/{model}/times.csv",
     log:
         "logs/{dataset}/{model}/times.log",
-    conda:
-        ENVIRONMENT
     # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
     threads: 8
     resources:

@@ -13,8 +13,6 @@ rule spectrum:
         "logs/{dataset}/spectrum/{sample_rate}/{shard}.log",
     # Before further decoding, so that few shards of audio and of spectra exist at once.
     priority: 1
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
@@ -39,8 +37,6 @@ rule mel:
     log:
         "logs/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.log",
     priority: 2
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
@@ -70,8 +66,6 @@ rule store:
         "results/{dataset}/mel/{sample_rate}/{n_mels}/manifest.json",
     log:
         "logs/{dataset}/mel/{sample_rate}/{n_mels}/store.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,

@@ -19,8 +19,6 @@ rule aggregate:
         summary="results/{dataset}/{model}/summary.csv",
     log:
         "logs/{dataset}/{model}/aggregate.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -43,8 +41,6 @@ rule collect:
         summary="results/summary.csv",
     log:
         "logs/collect.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,
@@ -69,8 +65,6 @@ rule figure1:
         ),
     log:
         "logs/figure1.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -95,8 +89,6 @@ rule paper_table:
         "logs/{table}.log",
     wildcard_constraints:
         table=one_of(*(table for table in ("table4", "table5", "full") if specs.shown(config, table))),
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -128,8 +120,6 @@ rule statistics:
         ),
     log:
         "logs/statistics.log",
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=more(4_000),
@@ -172,8 +162,6 @@ rule tradeoff:
         ),
     log:
         "logs/tradeoff.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -202,8 +190,6 @@ rule tags:
         ),
     log:
         "logs/tags.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -231,8 +217,6 @@ rule curves:
         ),
     log:
         "logs/{dataset}/{model}/curves.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2_000,
@@ -261,8 +245,6 @@ rule sonify:
         audio=directory("results/sound"),
     log:
         "logs/sonify.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=more(2_000),
@@ -290,8 +272,6 @@ rule about:
         ),
     log:
         "logs/about.log",
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1_000,

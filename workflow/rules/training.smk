@@ -12,8 +12,6 @@ rule train:
         run="results/{dataset}/{model}/{cell}/seed{seed}/run.json",
     log:
         "logs/{dataset}/{model}/{cell}/seed{seed}.log",
-    conda:
-        ENVIRONMENT
     threads: lambda w: experiment(w)["training"]["threads"]
     resources:
         mem_mb=lambda w, attempt: attempt * needs.training_mb(config, experiment(w), Representation.parse(w.cell)),
