@@ -6,6 +6,9 @@ from howlow import cluster, failures
 # Where Snakemake keeps how each result was made, and where howlow has it keep that.
 MEMORY, KEPT_MEMORY = Path(".snakemake", "metadata"), Path("results", ".snakemake")
 
+FAILURES = failures.Failures()
+logger.addHandler(FAILURES)
+
 
 def keep_memory():
     """Keep Snakemake's memory of how each result was made with the results: it then goes wherever these are copied."""
@@ -84,5 +87,5 @@ onsuccess:
 
 
 onerror:
-    for reason in failures.reasons(Path(log[0])):
-        logger.error(f"Failed: {reason}")
+    for reason in FAILURES.reasons():
+        print(f"Failed: {reason}", file=sys.stderr)  # the logger says nothing under `--quiet all`
