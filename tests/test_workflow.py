@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import sameness
 import yaml
-from conftest import ROOT, TINY, run_script, snakemake
+from conftest import ROOT, TINY, installed, run_script, snakemake
 
 from howlow import config as configuration
 from howlow import specs
@@ -216,9 +216,7 @@ class TestFinished:
 
     def test_report_opens_without_a_network(self, run):
         """In Chromium: every category and page opens, figures load, players know their length, no console error."""
-        chromium = shutil.which("chromium")
-        if chromium is None:
-            pytest.skip("Chromium is not installed: `apt-get install chromium`")
+        chromium = installed("chromium", "chromium")
         from playwright.sync_api import sync_playwright
 
         folder, go = run
