@@ -9,8 +9,9 @@ import sys
 
 import packaging.markers
 import pytest
+import test_slurm
 import yaml
-from conftest import ROOT
+from conftest import ROOT, installed
 
 PYTHONS = re.search(r"^PYTHONS := (.+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
 
@@ -118,3 +119,13 @@ def test_what_the_lock_lacks_is_named(check_wheels, requirement, told):
     found = list(check_wheels.missing(packages, check_wheels.environment("Darwin arm64", "3.13")))
     assert len(found) == (told is not None)
     assert all(problem.startswith(told) for problem in found)
+
+
+def test_nothing_is_installed_without_being_asked_to(monkeypatch):
+    monkeypatch.delenv("HOWLOW_TEST_INSTALL", raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: pytest.fail(f"ran {arguments}"))
+    with pytest.raises(pytest.skip.Exception, match=r"no-such-program .+ with HOWLOW_TEST_INSTALL=1, and as root"):
+        installed("no-such-program", "its-package")
+    with pytest.raises(pytest.skip.Exception, match="HOWLOW_TEST_INSTALL=1 has this test install slurmctld"):
+        test_slurm.install_slurm()
+    assert "export HOWLOW_TEST_INSTALL=1" in (ROOT / ".ci" / "run").read_text()

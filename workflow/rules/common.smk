@@ -76,7 +76,8 @@ def code(name):
 
 def spec(of, *arguments):
     """The parameter that stands for all that a stage reads of the configuration."""
-    return provenance.canonical(of(*arguments))
+    # The report has parameters in a script element, which `</script>` in the name of a folder would end.
+    return provenance.canonical(of(*arguments)).replace("<", r"\u003c")
 
 
 def more(amount):
