@@ -79,11 +79,11 @@ SAY_WHICH := import sys; print("Setting up $(VENV) with Python %s, %s" % (sys.ve
 
 $(VENV)/runtime: envs/requirements.txt | $(VENV)/bin/python
 	@echo 'Installing the locked packages into $(VENV); this takes some minutes.'
-	$(INSTALL) -r envs/requirements.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
+	@$(INSTALL) -r envs/requirements.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
 	@touch $@
 
 IF_IT_FAILS := The packages could not be installed: see "Installation" in docs/troubleshooting.md.
 
 $(VENV)/development: envs/requirements-dev.txt $(VENV)/runtime
-	$(INSTALL) -r envs/requirements-dev.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
+	@$(INSTALL) -r envs/requirements-dev.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
 	@touch $@
