@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from howlow import syntax
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -59,7 +61,7 @@ def _parse(path: Path) -> tuple[str, list[Path]]:
         if isinstance(body := getattr(node, "body", None), list):
             # Text that stands alone is a docstring, of what it stands in or of the name above it.
             node.body = [child for child in body if not _is_text(child)]  # type: ignore[attr-defined]
-    return ast.dump(tree), sorted(imported)
+    return syntax.text(tree), sorted(imported)
 
 
 def _is_text(node: ast.stmt) -> bool:
