@@ -53,13 +53,27 @@ def _problems(system: str, tags: list[str], python: str) -> Iterator[str]:
         command += ["--target", folder, "--report", str(report), "--python-version", python]
         command += [f"--platform={tag}" for tag in tags]
         command += ["--only-binary=:all:", f"--no-binary={','.join(SOURCE_ONLY)}"]
-        command += [f"--requirement={lock}" for lock in LOCKS]
+        command += locked("".join(lock.read_text() for lock in LOCKS), environment(system, python))
         process = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if process.returncode:
             yield from (line for line in process.stderr.splitlines() if line.startswith("ERROR: "))
             return
         packages = [package["metadata"] for package in json.loads(report.read_text())["install"]]
     yield from missing(packages, environment(system, python))
+
+
+def locked(text: str, markers: dict[str, str]) -> list[str]:
+    """What a lock has for an environment, without markers: pip would evaluate them for its own Python.
+
+    Parameters
+    ----------
+    text : the content of the file
+    markers : what `environment` gave
+    """
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    requirements = [Requirement(line) for line in lines if line]
+    fitting = (each for each in requirements if not each.marker or each.marker.evaluate(markers))
+    return list(dict.fromkeys(f"{each.name}{each.specifier}" for each in fitting))
 
 
 def environment(system: str, python: str) -> dict[str, str]:

@@ -121,6 +121,12 @@ def test_what_the_lock_lacks_is_named(check_wheels, requirement, told):
     assert all(problem.startswith(told) for problem in found)
 
 
+def test_markers_of_the_lock_are_those_of_the_python_that_is_asked_for(check_wheels):
+    text = '#\na-b==1.0  # via c\nchunk==3.13.0 ; python_version >= "3.13"  # via a-b\na-b==1.0\n'
+    assert check_wheels.locked(text, check_wheels.environment("Darwin arm64", "3.13")) == ["a-b==1.0", "chunk==3.13.0"]
+    assert check_wheels.locked(text, check_wheels.environment("Darwin arm64", "3.12")) == ["a-b==1.0"]
+
+
 def test_nothing_is_installed_without_being_asked_to(monkeypatch):
     monkeypatch.delenv("HOWLOW_TEST_INSTALL", raising=False)
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: pytest.fail(f"ran {arguments}"))
