@@ -160,12 +160,11 @@ def peak_memory(paths: list[Path], folder: Path, n_clips: int) -> dict[str, floa
     Tracks(ids, list(map(str, chosen)), ["train"] * n_clips, ["00"] * n_clips, ("a",), labels).write(
         folder / "t.parquet", "d"
     )
-    decode_spec = {"sample_rate": 16_000, "seconds": 29.1, "source": {"root": "/"}}
+    decode_spec = {"sample_rate": 16_000, "seconds": 29.1}
     mel_spec = {"dtype": "float16", "n_mels": 128, "sample_rate": 16_000}
-    source = ["--source", "these files"]
-    decode_files = ["--tracks", "t.parquet", "--shard", "00", *source, "--audio", "a.npy", "--clips", "a.json"]
+    decode_files = ["--tracks", "t.parquet", "--shard", "00", "--root", "/", "--audio", "a.npy", "--record", "a.json"]
     spectrum_files = ["--audio", "a.npy", "--clips", "a.json", "--spectra", "s.npy", "--record", "s.json"]
-    mel_files = ["--spectra", "s.npy", "--spectra-record", "s.json", *source, "--mel", "m.npy", "--record", "m.json"]
+    mel_files = ["--spectra", "s.npy", "--spectra-record", "s.json", "--mel", "m.npy", "--record", "m.json"]
     return {
         "decode": _peak(folder, "decode", decode_spec, decode_files),
         "spectrum": _peak(folder, "spectrum", {"window": "periodic"}, spectrum_files),
@@ -182,7 +181,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 def _peak(folder: Path, name: str, spec: dict, arguments: Iterable[str]) -> float:
     program = ROOT / "workflow" / "scripts" / f"{name}.py"
-    command = [sys.executable, str(program), "--spec", json.dumps(spec), "--code", "-", *arguments]
+    command = [sys.executable, str(program), "--spec", json.dumps(spec), *arguments]
     # Started by a small process: what the kernel reports is never less than what the starting one held.
     launcher = [sys.executable, "-c", _LAUNCHER, *command]
     done = subprocess.run(launcher, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)

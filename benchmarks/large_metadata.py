@@ -70,10 +70,11 @@ def main() -> None:
     for name, make in (("MagnaTagATune: 25,863 rows, 188 tags", make_mtat), ("MSD: 241,889 tracks", make_msd)):
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
-            spec = {"dataset": "d", "root": scratch, "shards": 16} | make(root)
+            spec = {"dataset": "d", "shards": 16} | make(root)
             program = str(ROOT / "workflow" / "scripts" / "tracks.py")
+            paths = ["--paths", json.dumps({"root": scratch})]
             outputs = ["--tracks", str(root / "t.parquet"), "--left-out", str(root / "l.csv")]
-            command = [sys.executable, program, "--spec", json.dumps(spec), "--code", "-", *outputs]
+            command = [sys.executable, program, "--spec", json.dumps(spec), *paths, *outputs]
             start = time.perf_counter()
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)

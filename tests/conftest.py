@@ -27,6 +27,7 @@ from howlow import plans
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 TINY = ROOT / "tests" / "tiny.yaml"
+OWN = ROOT / "tests" / "own.yaml"
 
 
 # Minutes each, and SLURM's are mostly waited for: with one of them last, all other cores would be idle.
@@ -87,6 +88,29 @@ def installed(program: str, *packages: str) -> str:
         return shutil.which(program) or pytest.skip(f"{wanted}, which apt-get could not install")
 
 
+@pytest.fixture(scope="session")
+def finished_own(tmp_path_factory, finished) -> Path:
+    """A folder with a finished run of a user's own collections, of the audio of `finished`; tests work on copies."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "finished_own"
+    with FileLock(shared / "finished_own.lock"):
+        if not (folder / "done").exists():
+            source = finished / "results" / "tiny" / "source"
+            shutil.copytree(source, folder / "music")
+            with (source / "annotations_final.csv").open(newline="") as file:
+                clips = list(csv.DictReader(file, delimiter="\t"))
+            tags = ("piano", "loud", "slow")
+            rows = [[c["mp3_path"], c["mp3_path"][:3], "|".join(tag for tag in tags if c[tag] == "1")] for c in clips]
+            table = "".join(f"{','.join(row)}\n" for row in [["path", "group", "tags"], *rows])
+            (folder / "music" / "tracks.csv").write_text(table)
+            process = snakemake(folder, "--cores", 2, "--configfile", OWN)
+            assert process.returncode == 0, process.stdout
+            (folder / "done").touch()
+    return folder
+
+
 @pytest.fixture
 def tone(tmp_path: Path) -> Callable[..., Path]:
     """Writes a stereo or mono WAV of a tone and gives its path."""
@@ -118,11 +142,16 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
 
 
 def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
+    """Run a program of a rule, in workflow/scripts, with the options that the workflow gives to all of them."""
+    return run_command(name, "--spec", json.dumps(spec or {}), *arguments)
+
+
+def run_command(name: str, *arguments: object) -> SimpleNamespace:
     """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
 
     Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
     """
-    argv = [f"{name}.py", "--spec", json.dumps(spec or {}), "--code", "test", *map(str, arguments)]
+    argv = [f"{name}.py", *map(str, arguments)]
     stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,

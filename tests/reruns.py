@@ -1,9 +1,10 @@
-"""What runs again when something changes: one change a row, with the jobs that the finished tiny run then plans.
+"""What runs again when something changes: one change a row, with the jobs that a finished run of the tests then plans.
 
 tests/test_reruns.py asks Snakemake; docs/generate.py makes the table of the README from it.
 """
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ class Change(NamedTuple):
     files: Callable[[Path], object] = lambda folder: None
     code: Callable[[Path], object] | None = None
     touch: str = ""  # what `snakemake --touch` after the change names, if it is called
+    arguments: tuple[str, ...] = ()  # of Snakemake, besides those of the configuration
 
 
 def _vgg(config: Config) -> Config:
@@ -81,6 +83,38 @@ def _copy(folder: Path) -> None:
     copy.rename(folder)
 
 
+def _copy_without_hidden(folder: Path) -> None:
+    """What a copy of `results/*` leaves: nothing whose name begins with a dot."""
+    for hidden in [*folder.glob("results/.*"), *folder.glob("results/**/.*")]:
+        shutil.rmtree(hidden)
+    delete_snakemake(folder)
+
+
+def _edit_published(project: Path) -> None:
+    path = project / "resources" / "published.csv"
+    path.write_text(path.read_text().replace("89.", "88.", 1))
+
+
+def _delete(*names: str) -> Callable[[Path], object]:
+    def change(folder: Path) -> None:
+        for name in names:
+            (folder / "results" / name).unlink()
+
+    return change
+
+
+def _cut(name: str) -> Callable[[Path], object]:
+    """A file loses its second half, as where a disk was full; its date stays."""
+
+    def change(folder: Path) -> None:
+        path = folder / "results" / name
+        status = path.stat()
+        os.truncate(path, status.st_size // 2)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return change
+
+
 def delete_snakemake(folder: Path) -> None:
     """Delete what Snakemake keeps for itself."""
     shutil.rmtree(folder / ".snakemake", ignore_errors=True)  # a copy of the results has none
@@ -91,60 +125,61 @@ def _unchanged(project: Path) -> None:
 
 
 _LINE = "\n_ANOTHER = 1\n"
+_IN_A_DATABASE = ("--persistence-backend", "db")
 
 # What follows from trainings: of VGG, of MUSICNN, of both; and where new representations or clips were the reason.
-_ONCE = dict.fromkeys(["collect", "statistics", "tradeoff", "all"], 1)
+_ABOUT = {"about": 1, "all": 1}
+_ONCE = {**dict.fromkeys(["collect", "statistics", "tradeoff"], 1), **_ABOUT}
 _OF_VGG = {"times": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "paper_table": 2, **_ONCE}
 _OF_MUSICNN = {"times": 1, "aggregate": 1, "curves": 1, "paper_table": 3, **_ONCE}
 _OF_BOTH = {"times": 2, "aggregate": 2, "curves": 2, "figure1": 1, "tags": 1, "paper_table": 3, **_ONCE}
 _ALL_TRAININGS = {"train": 10, "evaluate": 5, **_OF_BOTH}
 _ALL_STORES = {"store": 3, "excluded": 1, "sonify": 1}
 _ALL_AUDIO = {"decode": 4, "spectrum": 4, "mel": 6}
-_CONFIGURED = {"about": 1}
 
-ALL_JOBS = {"demo": 1, "tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS, **_CONFIGURED}
+ALL_JOBS = {"demo": 1, "tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS}
 """What an empty folder needs."""
 
 TABLE = [
     Change(
         "one more seed",
-        {"train": 5, "evaluate": 5, **_OF_BOTH, **_CONFIGURED},
+        {"train": 5, "evaluate": 5, **_OF_BOTH},
         lambda config: config.update(seeds=[1, 2, 3]),
     ),
     Change(
         "one more hop, at both sample rates",
-        {"train": 4, "evaluate": 2, "cost": 1, "sonify": 1, **_OF_VGG, **_CONFIGURED},
+        {"train": 4, "evaluate": 2, "cost": 1, "sonify": 1, **_OF_VGG},
         lambda config: _vgg(config)["grid"][0].update(hop_factor=[5, 10]),
     ),
     Change(
         "one more log type, at both sample rates",
-        {"train": 4, "evaluate": 2, "cost": 1, "sonify": 1, **_OF_VGG, **_CONFIGURED},
+        {"train": 4, "evaluate": 2, "cost": 1, "sonify": 1, **_OF_VGG},
         lambda config: _vgg(config)["grid"][0].update(log_type=["db", "log"]),
     ),
     Change(
         "one more number of bands, at both sample rates",
         {"decode": 4, "spectrum": 4, "mel": 4, "store": 2, "excluded": 1, "train": 4, "evaluate": 2, "cost": 1}
-        | {"sonify": 1, **_OF_VGG, **_CONFIGURED},
+        | {"sonify": 1, **_OF_VGG},
         lambda config: _vgg(config)["grid"][0].update(n_mels=[8, 24]),
     ),
     Change(
         "the learning rate of MUSICNN",
-        {"train": 2, "evaluate": 1, **_OF_MUSICNN, **_CONFIGURED},
+        {"train": 2, "evaluate": 1, **_OF_MUSICNN},
         lambda config: _musicnn(config)["training"].update(learning_rate=0.01),
     ),
     Change(
         "the epochs of VGG-CNN",
-        {"train": 8, "evaluate": 4, **_OF_VGG, **_CONFIGURED},
+        {"train": 8, "evaluate": 4, **_OF_VGG},
         lambda config: _vgg(config)["training"].update(epochs=2),
     ),
     Change(
         "one tag less",
-        {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS, **_CONFIGURED},
+        {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
     ),
     Change(
         "one tag less, and another window at once",
-        {"tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS, **_CONFIGURED},
+        {"tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: (
             config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
             config.update(spectrograms={"window": "symmetric"}),
@@ -162,17 +197,17 @@ TABLE = [
     ),
     Change(
         "the window of the Fourier transform",
-        {**_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS, **_CONFIGURED},
+        {**_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: config.update(spectrograms={"window": "symmetric"}),
     ),
     Change(
         "the seed of the demo's generator",
-        {"demo": 1, "tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS, **_CONFIGURED},
+        {"demo": 1, "tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: config["datasets"]["tiny"].update(seed=5),
     ),
     Change(
         "the margin of equivalence",
-        {"statistics": 1, "tradeoff": 1, "all": 1, **_CONFIGURED},
+        {"statistics": 1, "tradeoff": 1, **_ABOUT},
         lambda config: config.update(statistics={"margin_points": 1}),
     ),
     Change(
@@ -183,12 +218,12 @@ TABLE = [
     Change("a line of `howlow/models.py`", {"cost": 2, **_ALL_TRAININGS}, code=_append("models.py", _LINE)),
     Change(
         "a line of `howlow/comparison.py`",
-        {"statistics": 1, "tradeoff": 1, "all": 1},
+        {"statistics": 1, "tradeoff": 1, **_ABOUT},
         code=_append("comparison.py", _LINE),
     ),
-    Change("a line of `howlow/plots/figure1.py`", {"figure1": 1, "all": 1}, code=_append("plots/figure1.py", _LINE)),
-    Change("a line of `howlow/plots/tags.py`", {"tags": 1, "all": 1}, code=_append("plots/tags.py", _LINE)),
-    Change("a line of `howlow/plots/tradeoff.py`", {"tradeoff": 1, "all": 1}, code=_append("plots/tradeoff.py", _LINE)),
+    Change("a line of `howlow/plots/figure1.py`", {"figure1": 1, **_ABOUT}, code=_append("plots/figure1.py", _LINE)),
+    Change("a line of `howlow/plots/tags.py`", {"tags": 1, **_ABOUT}, code=_append("plots/tags.py", _LINE)),
+    Change("a line of `howlow/plots/tradeoff.py`", {"tradeoff": 1, **_ABOUT}, code=_append("plots/tradeoff.py", _LINE)),
     Change("a comment or a docstring", {}, code=_append("training.py", '\n# More.\n"""More."""\n')),
     Change("`touch` of all programs and modules", {}, code=_touch_scripts),
     Change("the order of keys in the YAML file", {}, _reverse_keys),
@@ -198,7 +233,145 @@ TABLE = [
         "the learning rate of MUSICNN, and `snakemake --touch`, which names it and fails",
         {"train": 2, "evaluate": 1, **_OF_MUSICNN},
         lambda config: _musicnn(config)["training"].update(learning_rate=0.01),
-        touch="results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code",
+        touch="results/tiny/musicnn/12k_mel8_x1_db/seed1: training.learning_rate is 0.01 now and was 0.001",
+    ),
+    Change(
+        "the margin of equivalence, and `snakemake --touch`, which names it and fails",
+        {"statistics": 1, "tradeoff": 1, **_ABOUT},
+        lambda config: config.update(statistics={"margin_points": 1}),
+        touch="margin_points is 1 now and was 0.5",
+    ),
+    Change(
+        "the device, from `auto` to `cpu`",
+        _ABOUT,
+        lambda config: [each["training"].update(device="cpu") for each in config["experiments"]],
+    ),
+    Change("a published figure", {"paper_table": 3, **_ABOUT}, code=_edit_published),
+    Change("a line of `howlow/program.py`", {}, code=_append("program.py", _LINE)),
+    Change("`results` copied by `cp -r --preserve=timestamps results/*`", {}, files=_copy_without_hidden),
+    Change("Snakemake's own records in a database (`--persistence-backend db`)", {}, arguments=_IN_A_DATABASE),
+    Change(
+        "the learning rate of MUSICNN, and Snakemake's records in a database",
+        {"train": 2, "evaluate": 1, **_OF_MUSICNN},
+        lambda config: _musicnn(config)["training"].update(learning_rate=0.01),
+        arguments=_IN_A_DATABASE,
+    ),
+    Change(
+        "a training's `history.csv` and the curves deleted",
+        {"train": 1, "evaluate": 1, **_OF_MUSICNN},
+        files=_delete("tiny/musicnn/12k_mel8_x1_db/seed1/history.csv", "tiny/musicnn/curves.pdf"),
+    ),
+    Change(
+        "a cell's `metrics.csv` deleted",
+        {"evaluate": 1, **_OF_MUSICNN},
+        files=_delete("tiny/musicnn/12k_mel8_x1_db/metrics.csv"),
+    ),
+    Change(
+        "a training's `run.json` damaged",
+        {"train": 1, "evaluate": 1, **_OF_MUSICNN},
+        files=_cut("tiny/musicnn/12k_mel8_x1_db/seed1/run.json"),
+    ),
+    Change(
+        "the records of the tables deleted: what made them is not known",
+        {"paper_table": 3, **_ABOUT},
+        files=_delete("records/table4.json", "records/table5.json", "records/full.json"),
+    ),
+    Change(
+        "`tracks.parquet` damaged",
+        {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
+        files=_cut("tiny/tracks.parquet"),
+    ),
+    Change(
+        "a shard of the store of 16 kHz lost (its trainings find nothing to do)",
+        {
+            "decode": 1,
+            "spectrum": 1,
+            "mel": 1,
+            "store": 1,
+            "excluded": 1,
+            "train": 2,
+            "evaluate": 1,
+            "sonify": 1,
+            **_OF_VGG,
+        },
+        files=_delete("tiny/mel/16000/8/00.npy"),
+    ),
+    Change(
+        "a shard of the store of 16 kHz cut off",
+        {
+            "decode": 1,
+            "spectrum": 1,
+            "mel": 1,
+            "store": 1,
+            "excluded": 1,
+            "train": 2,
+            "evaluate": 1,
+            "sonify": 1,
+            **_OF_VGG,
+        },
+        files=_cut("tiny/mel/16000/8/00.npy"),
     ),
 ]
-"""What the finished tiny run does again; where nothing is to be done, no jobs."""
+"""What the finished run of tests/tiny.yaml does again; where nothing is to be done, no jobs."""
+
+
+def _edit_table(edit: Callable[[list[str]], list[str]]) -> Callable[[Path], object]:
+    """A change of the rows of the user's own table; the first is its header."""
+
+    def change(folder: Path) -> None:
+        table = folder / "music" / "tracks.csv"
+        table.write_text("\n".join(edit(table.read_text().splitlines())) + "\n")
+
+    return change
+
+
+def _add_clip(folder: Path) -> None:
+    audio = sorted(folder.glob("music/mp3/0/*.mp3"))[0]
+    shutil.copyfile(audio, folder / "music" / "mp3" / "new.mp3")
+    _edit_table(lambda rows: [*rows, "new.mp3,new.mp3,loud"])(folder)
+
+
+def _move_audio(folder: Path) -> None:
+    (folder / "music" / "mp3").rename(folder / "elsewhere")
+
+
+def _rename_table(folder: Path) -> None:
+    """Renamed and written anew: neither its name nor its date count."""
+    table = folder / "music" / "tracks.csv"
+    (folder / "music" / "renamed.csv").write_bytes(table.read_bytes())
+    table.unlink()
+
+
+_OF_MINE = {"train": 1, "evaluate": 1, "times": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "sonify": 1}
+_OF_MINE |= {"paper_table": 1, "store": 1, "tracks": 1, "cost": 1, "excluded": 1, **_ONCE}
+_OF_LAYOUT = {key: jobs for key, jobs in _OF_MINE.items() if key not in ("figure1", "tags", "sonify")}
+_ONE_SHARD = {"decode": 1, "spectrum": 1, "mel": 1}
+
+OWN_JOBS = {key: 2 * jobs for key, jobs in _OF_LAYOUT.items() if key not in (*_ONCE, "paper_table")}
+OWN_JOBS |= {"paper_table": 1, "figure1": 1, "tags": 1, "sonify": 1, "decode": 5, "spectrum": 5, "mel": 5, **_ONCE}
+"""What an empty folder needs with the collections of tests/own.yaml."""
+
+OWN_TABLE = [
+    Change("one more row in the table", {**_ONE_SHARD, **_OF_MINE}, files=_add_clip),
+    Change("one row less", {**_ONE_SHARD, **_OF_MINE}, files=_edit_table(lambda rows: rows[:-1])),
+    Change("the rows in another order", _OF_MINE, files=_edit_table(lambda rows: [rows[0], *reversed(rows[1:])])),
+    Change("one clip gets another tag", _OF_MINE, files=_edit_table(lambda rows: [*rows[:-1], rows[-1] + "|quiet"])),
+    Change(
+        "the folder of the audio moved",
+        _ABOUT,
+        lambda config: config["datasets"]["mine"].update(root="elsewhere"),
+        _move_audio,
+    ),
+    Change(
+        "the table renamed",
+        _ABOUT,
+        lambda config: config["datasets"]["mine"].update(table="music/renamed.csv"),
+        _rename_table,
+    ),
+    Change(
+        "the rule of the split, from folders to artists",
+        _OF_LAYOUT,
+        lambda config: config["datasets"]["layout"].update(split="artists"),
+    ),
+]
+"""What the finished run of tests/own.yaml does again."""

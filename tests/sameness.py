@@ -9,8 +9,9 @@ from pathlib import Path
 _MEASURED = ("times.csv", "tradeoff.csv", "tradeoff.pdf", "tradeoff.png", "recommendation.md", "recommendation.html")
 _OF_THE_CHECKOUT = ("versions.csv", "about.html")  # they name its commit
 _COLUMNS = {"history.csv": "seconds", "runs.csv": "train_seconds"}
-# The source of a shard has the dates of its audio files; the commit is that of the checkout.
-_KEYS = {"train_seconds", "source", "commit"}
+# Records know the dates of audio files and of metadata, and the commit of the checkout. Other results have a time in
+# them, so that their sizes may differ.
+_KEYS = {"train_seconds", "source", "origin", "metadata", "commit", "outputs"}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -18,7 +19,6 @@ def digests(folder: Path) -> dict[str, str]:
     results = folder / "results"
     left_out = (*_MEASURED, *_OF_THE_CHECKOUT)
     paths = [path for path in results.glob("**/*") if path.is_file() and path.name not in left_out]
-    paths = [path for path in paths if results / ".snakemake" not in path.parents]  # Snakemake's memory has its times
     return {str(path.relative_to(folder)): hashlib.sha256(_content(path)).hexdigest() for path in paths}
 
 

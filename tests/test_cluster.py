@@ -5,9 +5,8 @@ import os
 import pytest
 from conftest import ROOT
 
-from howlow import cluster, config, needs, sources
+from howlow import cluster, config, needs, specs
 from howlow.config import representations
-from howlow.tracks import Tracks
 
 SQUEUE = """#!/bin/sh
 cat "$0.txt"
@@ -55,47 +54,7 @@ def test_memory_of_trainings():
     paper = config.load(ROOT / "config" / "paper.yaml")
     vgg, musicnn = (e for e in paper["experiments"] if e["dataset"] == "mtat")
     cell = next(cell for cell in representations(vgg) if cell.name == "12k_mel96_x1_db")
-    assert 1_900 < needs.training_mb(paper, vgg, cell, 8) < 2.5 * 1_900
-    assert 2_200 < needs.training_mb(paper, musicnn, cell, 32) < 2.5 * 2_200
-    vgg["training"]["device"] = "cuda"
-    assert needs.training_mb(paper, vgg, cell) == 8_000
-    for each in paper["experiments"]:
-        assert all(needs.training_mb(paper, each, cell) > 1_000 for cell in representations(each))
-
-
-class TestSources:
-    @pytest.fixture
-    def tracks(self, tmp_path):
-        import numpy as np
-
-        for name in ("a.mp3", "b.mp3", "c.mp3"):
-            (tmp_path / name).write_bytes(b"audio")
-        labels = np.ones((3, 1), bool)
-        Tracks(["1", "2", "3"], ["a.mp3", "b.mp3", "c.mp3"], ["train"] * 3, ["00", "00", "01"], ("t",), labels).write(
-            tmp_path / "tracks.parquet", "d"
-        )
-        return tmp_path
-
-    def digests(self, root):
-        sources._digest.cache_clear()
-        return [sources.shard_digest(root / "tracks.parquet", root, shard) for shard in ("00", "01")]
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda path: path.write_bytes(b"other audio"),
-            lambda path: os.utime(path, (1, 1)),
-            lambda path: path.unlink(),
-        ],
-        ids=["size", "date", "missing"],
-    )
-    def test_replaced_file_changes_its_shard_only(self, tracks, change):
-        before = self.digests(tracks)
-        assert self.digests(tracks) == before
-        change(tracks / "b.mp3")
-        after = self.digests(tracks)
-        assert after[0] != before[0]
-        assert after[1] == before[1]
-
-    def test_without_tracks_it_is_not_known_yet(self, tmp_path):
-        assert sources.shard_digest(tmp_path / "tracks.parquet", tmp_path, "00") == "unknown"
+    vgg["training"]["batch_size"] = 8
+    assert 1_900 < needs.training_mb(specs.train(paper, vgg, cell, 1)) < 2.5 * 1_900
+    assert musicnn["training"]["batch_size"] == 32
+    assert 2_200 < needs.training_mb(specs.train(paper, musicnn, cell, 1)) < 2.5 * 2_200

@@ -9,6 +9,7 @@ from conftest import ROOT
 from howlow import config as configuration
 from howlow import demo
 from howlow.representation import Representation
+from howlow.strict_yaml import YamlError
 
 _YAML = {*ROOT.glob("config/*.yaml"), *ROOT.glob("docs/*.yaml"), *ROOT.glob("tests/*.yaml")}
 SHIPPED = sorted(_YAML - {ROOT / "tests" / "plans.yaml"})
@@ -73,7 +74,7 @@ def test_default_size_of_the_demo_is_the_generators():
         ("sedes", [1], "sedes: unknown key; did you mean 'seeds'?"),
         ("experiments.0.training.epoch", 3, "experiments[0].training.epoch: unknown key; did you mean 'epochs'?"),
         ("datasets.demo.root", "x", "datasets.demo.root: unknown key"),
-        ("seeds", [1, 2, 1], "seeds: 1 is there twice"),
+        ("seeds", [1, 2, 1], "seeds: 1 is in the list twice"),
         ("seeds", 3, "seeds: 3 is not of type 'array'"),
         ("seeds", [], "seeds: [] should be non-empty"),
         (
@@ -116,12 +117,14 @@ def test_mistakes_get_one_line(path, value, message):
 
 def test_no_yaml(tmp_path):
     (tmp_path / "c.yaml").write_text("seeds: [1, 2\n")
-    with pytest.raises(configuration.ConfigError, match=r"c\.yaml: not YAML: .* line 2"):
+    with pytest.raises(YamlError, match=r"c\.yaml: not YAML: .* line 2"):
         configuration.load(tmp_path / "c.yaml")
-    with pytest.raises(configuration.ConfigError, match=r"none\.yaml: no such file"):
+    with pytest.raises(YamlError, match=r"none\.yaml: no such file"):
         configuration.load(tmp_path / "none.yaml")
     (tmp_path / "empty.yaml").touch()
-    with pytest.raises(configuration.ConfigError, match=r"None is not of type 'object'"):
+    with pytest.raises(
+        configuration.ConfigError, match=r"empty\.yaml: is empty: it needs the keys datasets and experiments"
+    ):
         configuration.load(tmp_path / "empty.yaml")
 
 

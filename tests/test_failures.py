@@ -110,7 +110,7 @@ class TestReasons:
     def test_of_a_job_that_had_no_room_for_its_log(self, tmp_path, logger, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(20_000))
         self.fail(
-            logger, rule="mel", output=["results/00.npy", "results/00.json"], log=[str(tmp_path / "logs/mel.log")]
+            logger, rule="mel", output=["results/00.json", "results/00.npy"], log=[str(tmp_path / "logs/mel.log")]
         )
         (reason,) = self.reasons(logger)
         assert reason.startswith(f"results/00.npy: no space left on the disk of {tmp_path}, not even for an error")

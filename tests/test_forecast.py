@@ -8,6 +8,7 @@ import yaml
 from conftest import ROOT, SCRIPTS
 
 from howlow import config, cost, forecast, models
+from howlow.errors import HowlowError
 
 
 @pytest.fixture
@@ -16,10 +17,41 @@ def paper():
 
 
 def test_sizes_without_metadata_are_the_published(paper):
-    sizes, is_counted = forecast.split_sizes(paper, "mtat")
-    assert sum(sizes.values()) == 25_860
-    assert not is_counted
-    assert sum(forecast.split_sizes(paper, "msd")[0].values()) == 241_889
+    assert forecast.clips(paper, "mtat") is None
+    assert sum(forecast.split_sizes(paper, "mtat", None).values()) == 25_860
+    assert forecast.clips(paper, "msd") is None
+    assert sum(forecast.split_sizes(paper, "msd", None).values()) == 241_889
+
+
+def test_metadata_that_is_wrong_is_not_taken_for_missing(tmp_path):
+    (tmp_path / "annotations_final.csv").write_text("no table")
+    settings = config.load(ROOT / "config" / "quick.yaml")
+    settings["datasets"]["quick"] = {"kind": "mtat", "root": str(tmp_path), "shards": 1}
+    with pytest.raises(HowlowError, match=r"annotations_final\.csv"):
+        forecast.clips(settings, "quick")
+
+
+def test_demo_refuses_tags_that_it_does_not_have():
+    settings = config.load(ROOT / "config" / "quick.yaml")
+    settings["datasets"]["quick"]["tags"] = ["paino"]
+    with pytest.raises(HowlowError, match=r"datasets\.quick\.tags: there is no tag 'paino'; did you mean 'piano'?"):
+        forecast.clips(settings, "quick")
+
+
+@pytest.mark.parametrize(
+    ("durations_s", "n_clips", "max_excluded", "advice"),
+    [
+        ([29.2] * 98 + [20.0] * 2, 100, 0.02, None),
+        ([29.2] * 97 + [20.04, 25, 28.97], 100, 0.02, "set `seconds: 28.9`, which nearly all files have, or `max_exc"),
+        ([29.2] * 50 + [12.0] * 48, 100, 0.02, "set `seconds: 12`, which nearly all files have, or `max_exclu"),
+        ([29.2] * 97, 100, 0.02, "set `max_excluded: 0.03`"),  # missing files have no length
+        ([29.2] * 10 + [0.5] * 90, 100, 0.02, "set `max_excluded: 0.9`"),  # clips must have a second
+        ([], 3, 0.02, "set `max_excluded: 1`"),
+    ],
+)  # fmt: skip
+def test_advice_where_too_many_clips_are_unusable(durations_s, n_clips, max_excluded, advice):
+    found = forecast.advice_on_excluded(durations_s, n_clips, 29.1, max_excluded)
+    assert found is None if advice is None else advice in found
 
 
 def test_all_88_cells_of_magnatagatune_fit_59_gb(paper):
@@ -72,7 +104,13 @@ def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
         "experiments": [{"dataset": "mine", "model": "vgg", "grid": grid}],
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(configuration))
-    printed = check(monkeypatch, capsys, tmp_path / "mine.yaml")
+    with pytest.raises(SystemExit) as stopped:
+        check(monkeypatch, capsys, tmp_path / "mine.yaml")
+    assert str(stopped.value) == (
+        "howlow check: datasets.mine: a run would stop after decoding: 4 of 5 clips are unusable by their headers, and"
+        " max_excluded 0.02 allows 0. Mend these files, or set `max_excluded: 0.8`"
+    )
+    printed = capsys.readouterr().out
     assert "clips: 5 (1 train, 1 validation, 3 test)" in printed
     assert "warning: 'calm' has 0 of 1 validation clips: no ROC AUC there" in printed
     assert "audio: 3 files of 0.0 hours" in printed
@@ -80,3 +118,24 @@ def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
     assert "no audio: 1 because: not decodable audio" in printed
     assert "warning: 2 files are shorter than 2.5 s" in printed
     assert "3 trainings" in printed
+
+
+def test_check_reads_a_collection_once_and_says_what_to_set(monkeypatch, capsys, tmp_path, tone):
+    """One of five files is shorter than `seconds`; a tag that is rare is told of once."""
+    names = ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"]
+    for name in names:
+        tone(name, seconds=2.28 if name == "d.wav" else 3)
+    splits = ["train", "validation", "test", "train", "test"]
+    rows = [
+        f"{name},{split},{int(name != 'e.wav')},{int(name == 'a.wav')}"
+        for name, split in zip(names, splits, strict=True)
+    ]
+    (tmp_path / "tracks.csv").write_text("\n".join(["path,split,rock,rare", *rows]))
+    settings = {"kind": "table", "root": str(tmp_path), "table": str(tmp_path / "tracks.csv"), "seconds": 2.5}
+    experiment = {"dataset": "mine", "model": "vgg", "grid": [{"sample_rate": [12_000], "n_mels": [48]}]}
+    whole = {"datasets": {"mine": settings | {"min_clips": 2}}, "experiments": [experiment]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(whole))
+    with pytest.raises(SystemExit) as stopped:
+        check(monkeypatch, capsys, tmp_path / "mine.yaml")
+    assert str(stopped.value).endswith("set `seconds: 2.2`, which nearly all files have, or `max_excluded: 0.2`")
+    assert capsys.readouterr().out.count("tags left out") == 1

@@ -232,3 +232,10 @@ def test_normalize_and_pool_is_exact_in_any_layout(memory_format, shape, window)
     for ours, theirs in zip(found, reference, strict=True):
         assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
     assert layer.num_batches_tracked == 1
+
+
+def test_a_single_value_of_a_channel_has_no_variance():
+    """It is refused as PyTorch's own layer does, whatever the layout."""
+    layer = layers.NormalizeAndPool(8, (1, 1), 1e-3, 0.1)
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
+        layer(torch.zeros(1, 8, 1, 1).to(memory_format=torch.channels_last))

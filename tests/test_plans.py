@@ -4,9 +4,8 @@ import re
 import subprocess
 import sys
 
-import pytest
 import yaml
-from conftest import ROOT, SCRIPTS, TINY, snakemake
+from conftest import ROOT, SCRIPTS
 
 PLAN = [sys.executable, SCRIPTS / "plan.py"]
 
@@ -50,16 +49,3 @@ def test_every_rule_states_what_it_needs():
     for name, text in blocks:
         for needed in ("    threads: ", "        mem_mb=", "        runtime=", "    log:\n"):
             assert needed in text, f"{name}: no {needed.strip()}"
-
-
-@pytest.mark.parametrize(("device", "gpu"), [("auto", 0), ("cpu", 0), ("cuda", 1)])
-def test_trainings_ask_for_a_gpu_where_the_configuration_does(tmp_path, device, gpu):
-    config = yaml.safe_load(TINY.read_text())
-    config["experiments"][0]["training"]["device"] = device
-    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
-    process = snakemake(
-        tmp_path, "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json", "--dry-run", "--configfile", "my.yaml"
-    )
-    asked = re.findall(r"^rule (\w+):\n(?: .*\n)*?    resources: (.*)", process.stdout, re.MULTILINE)
-    assert {rule for rule, resources in asked if "gpu=1" in resources} == ({"train"} if gpu else set())
-    assert f"gpu={gpu}" in dict(asked)["train"]

@@ -27,7 +27,7 @@ def main(args):
 
 program.run(main, program.parser(None))
 """
-OPTIONS = "--spec {} --code test"
+OPTIONS = "--spec {}"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ class TestParentIsKilled:
     def test_demo_and_its_workers_end(self, tmp_path):
         script = ROOT / "workflow" / "scripts" / "demo.py"
         spec = """'{"n_clips": 5000}'"""  # minutes of work
-        options = f"--spec {spec} --code test --root {tmp_path} --threads 2"
+        options = f"--spec {spec} --root {tmp_path} --threads 2"
         parent = subprocess.Popen(["bash", "-c", f"{sys.executable} {script} {options} --parent $$; true"])
         while parent.poll() is None and len(started := psutil.Process(parent.pid).children(recursive=True)) < 3:
             time.sleep(0.05)

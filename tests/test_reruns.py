@@ -1,114 +1,167 @@
-"""Exactly what a change makes Snakemake do again in a finished run: the table of the README."""
+"""Exactly what a change makes Snakemake do again in a finished run: the tables of the README."""
 
+import os
 import shutil
 import subprocess
 import sys
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64encode
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, copy_project, planned_jobs, snakemake
-from reruns import ALL_JOBS, TABLE, delete_snakemake
+from conftest import OWN, ROOT, TINY, copy_project, planned_jobs, snakemake
+from reruns import ALL_JOBS, OWN_JOBS, OWN_TABLE, TABLE, delete_snakemake
 
 PLAN = ["--dry-run", "--quiet", "rules"]
 
 
-@pytest.fixture
-def go(finished, tmp_path):
-    """A function that makes a change to a copy of the finished run and then starts Snakemake in it."""
-
-    def start(change, *arguments, then=None):
-        folder = tmp_path / "run"
-        if not folder.exists():
-            shutil.copytree(finished, folder, symlinks=True)
-            change.files(folder)
-        if then:
-            then(folder)
-        config = yaml.safe_load(TINY.read_text())
-        change.config(config)
-        (folder / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-        project = ROOT
-        if change.code:
-            project = copy_project(tmp_path / "project")
-            change.code(project)
-        command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile", "--directory", folder]
-        command += [*arguments, "--configfile", folder / "changed.yaml"]
-        words = [str(word) for word in command]
-        return subprocess.run(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, check=False
-        )
-
-    return start
+def make(change, folder, project_folder, configuration, *arguments):
+    """Start Snakemake in a folder with a changed configuration and code; the change of its files is made before."""
+    config = yaml.safe_load(configuration.read_text())
+    change.config(config)
+    (folder / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    project = ROOT
+    if change.code:
+        project = copy_project(project_folder)
+        change.code(project)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile", "--directory", folder]
+    command += [*change.arguments, *arguments, "--configfile", folder / "changed.yaml"]
+    words = [str(word) for word in command]
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, check=False)
 
 
-@pytest.mark.parametrize("change", TABLE, ids=lambda change: change.words)
-@pytest.mark.parametrize("then", [None, delete_snakemake], ids=["with", "without"])
-def test_reruns_exactly(go, change, then):
-    """Also when `.snakemake` was deleted meanwhile: what made a result is kept with the results."""
-    if change.touch:
-        touched = go(change, "--touch", "--cores", 1)
-        assert touched.returncode != 0
-        assert change.touch in touched.stdout
-        then = None  # what was touched is marked there
-    process = go(change, *PLAN, then=then)
+def check_plan(process, jobs):
     assert process.returncode == 0, process.stdout
-    if change.jobs:
-        assert planned_jobs(process) == change.jobs | {"total": sum(change.jobs.values())}
+    if jobs:
+        assert planned_jobs(process) == jobs | {"total": sum(jobs.values())}
     else:
         assert "Nothing to be done" in process.stdout
 
 
+@pytest.mark.parametrize("change", TABLE, ids=lambda change: change.words)
+def test_reruns_exactly(finished, tmp_path, change):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    change.files(folder)
+    if change.touch:
+        touched = make(change, folder, tmp_path / "project", TINY, "--touch", "--cores", 1)
+        assert touched.returncode != 0
+        assert change.touch in touched.stdout
+    check_plan(make(change, folder, tmp_path / "project", TINY, *PLAN), change.jobs)
+
+
+@pytest.mark.parametrize("change", OWN_TABLE, ids=lambda change: change.words)
+def test_reruns_exactly_of_an_own_collection(finished_own, tmp_path, change):
+    folder = tmp_path / "run"
+    shutil.copytree(finished_own, folder, symlinks=True)
+    change.files(folder)
+    check_plan(make(change, folder, tmp_path / "project", OWN, *PLAN), change.jobs)
+
+
+def test_an_own_collection_at_first(finished_own, tmp_path):
+    shutil.copytree(finished_own / "music", tmp_path / "music")
+    check_plan(snakemake(tmp_path, *PLAN, "--configfile", OWN), OWN_JOBS)
+
+
+def test_one_more_clip_takes_one_start_and_decodes_its_shard_only(finished_own, tmp_path):
+    """The plan knows the new clip before `tracks` has run; nothing is left to do afterwards."""
+    (change,) = (change for change in OWN_TABLE if change.words == "one more row in the table")
+    folder = tmp_path / "run"
+    shutil.copytree(finished_own, folder, symlinks=True)
+    change.files(folder)
+    process = snakemake(folder, "results/mine/vgg/runs.csv", "--cores", 2, "--configfile", OWN)
+    assert process.returncode == 0, process.stdout
+    assert process.stdout.count("localrule tracks:") == 1
+    assert process.stdout.count("rule decode:") == process.stdout.count("\nrule mel:") == 1
+    after = snakemake(folder, "results/mine/vgg/runs.csv", *PLAN, "--configfile", OWN)
+    assert "Nothing to be done" in after.stdout, after.stdout
+
+
+def test_snakemakes_notes_decide_nothing(finished, tmp_path):
+    """Neither where they are lost, nor where they say that stale results are current."""
+    (change,) = (change for change in TABLE if change.words == "the epochs of VGG-CNN")
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    delete_snakemake(folder)
+    check_plan(make(change, folder, None, TINY, *PLAN), change.jobs)
+
+
+def test_a_change_is_named_in_the_plan(finished, tmp_path):
+    (change,) = (change for change in TABLE if change.words == "the learning rate of MUSICNN")
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    process = make(change, folder, None, TINY, "--dry-run")
+    assert "reason: Updated input files: .snakemake/changed/training.learning_rate" in process.stdout
+
+
+def test_a_lost_shard_is_made_anew_and_nothing_is_trained_for_it(finished, tmp_path):
+    """Its trainings find that their specification, code, clips and labels are what they were."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    lost = folder / "results/tiny/mel/16000/8/00.npy"
+    trained = folder / "results/tiny/vgg/16k_mel8_x10_db/seed1/model.pt"
+    before, model = lost.read_bytes(), trained.read_bytes()
+    lost.unlink()
+    process = snakemake(folder, "results/tiny/vgg/runs.csv", "--cores", 2, "--configfile", TINY)
+    assert process.returncode == 0, process.stdout
+    assert lost.read_bytes() == before
+    assert trained.read_bytes() == model
+    log = folder / "logs/tiny/vgg/16k_mel8_x10_db/seed1.log"
+    assert "there is nothing to train" in log.read_text()
+    after = snakemake(folder, "results/tiny/vgg/runs.csv", *PLAN, "--configfile", TINY)
+    assert "Nothing to be done" in after.stdout
+
+
+def test_a_damaged_shard_is_found_by_the_next_training_and_made_anew_by_the_next_run(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    shard = folder / "results/tiny/mel/16000/8/00.npy"
+    intact = shard.read_bytes()
+    status = shard.stat()
+    with shard.open("r+b") as file:  # zeros inside, with size and date kept
+        file.seek(1000)
+        file.write(bytes(1000))
+    os.utime(shard, ns=(status.st_atime_ns, status.st_mtime_ns))
+    config = yaml.safe_load(TINY.read_text())
+    config["seeds"] = [1, 2, 3]
+    (folder / "changed.yaml").write_text(yaml.safe_dump(config))
+    target = ["results/tiny/vgg/16k_mel8_x10_db/seed3/run.json", "--cores", 2, "--configfile", "changed.yaml"]
+    first = snakemake(folder, *target)
+    assert first.returncode != 0
+    assert "16000/8/00.npy: is damaged: its bytes are not those that were written" in first.stdout
+    second = snakemake(folder, *target)
+    assert second.returncode == 0, second.stdout
+    assert shard.read_bytes() == intact
+
+
 def test_deleted_results_are_made_again(finished, tmp_path):
-    """Although Snakemake's memory of them, which `.snakemake` links to, is gone as well."""
     shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake", symlinks=True)
     process = snakemake(tmp_path, *PLAN, "--configfile", TINY)
     assert planned_jobs(process) == ALL_JOBS | {"total": sum(ALL_JOBS.values())}
     assert [path.name for path in tmp_path.iterdir()] == [".snakemake"]  # a plan makes nothing
 
 
-def test_records_that_lie_elsewhere_move_to_the_results(finished, tmp_path):
-    """Of a result that is known in both places, the record beside the results counts."""
+def test_a_plan_changes_no_file_of_the_results(finished, tmp_path):
+    (change,) = (change for change in TABLE if change.words == "the window of the Fourier transform")
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    before = {path: path.lstat().st_mtime_ns for path in folder.glob("results/**/*")}
+    assert make(change, folder, None, TINY, *PLAN).returncode == 0
+    assert {path: path.lstat().st_mtime_ns for path in folder.glob("results/**/*")} == before
+
+
+@pytest.mark.parametrize("stale", [False, True], ids=["of this configuration", "of another one"])
+def test_jobs_that_ended_while_snakemake_was_dead(finished, tmp_path, stale):
+    """On a cluster they go on without it, and Snakemake takes them for unfinished. Their records tell what they are."""
     shutil.copytree(finished / "results", tmp_path / "results")
-    kept, usual = tmp_path / "results" / ".snakemake", tmp_path / ".snakemake" / "metadata"
-    names = sorted(path.name for path in kept.iterdir())
-    usual.mkdir(parents=True)
-    (kept / names[0]).rename(usual / names[0])
-    (usual / names[1]).write_text('{"params": ["of another configuration"], "record_format_version": 6}')
-    process = snakemake(tmp_path, *PLAN, "--configfile", TINY)
-    assert "Nothing to be done" in process.stdout
-    assert usual.is_symlink()
-    assert sorted(path.name for path in usual.iterdir()) == names
-
-
-class TestJobEndedWhileSnakemakeWasDead:
-    """On a cluster it goes on; Snakemake has then no record of what it made."""
-
-    @pytest.fixture
-    def folder(self, finished, tmp_path):
-        shutil.copytree(finished / "results", tmp_path / "results")
-        records = tmp_path / "results" / ".snakemake"
-        of_training = "results/tiny/musicnn/12k_mel8_x1_db/seed1/"
-        unknown = [path for path in records.iterdir() if urlsafe_b64decode(path.name).decode().startswith(of_training)]
-        assert len(unknown) == 4
-        for record in unknown:
-            record.unlink()
-        config = yaml.safe_load(TINY.read_text())
+    folder = tmp_path / "results/tiny/musicnn/12k_mel8_x1_db/seed1"
+    incomplete = tmp_path / ".snakemake" / "incomplete"
+    incomplete.mkdir(parents=True)
+    for path in folder.iterdir():
+        name = str(path.relative_to(tmp_path)).encode()
+        (incomplete / urlsafe_b64encode(name).decode()).write_text("")
+    config = yaml.safe_load(TINY.read_text())
+    if stale:
         config["experiments"][1]["training"]["learning_rate"] = 0.01
-        (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
-        return tmp_path
-
-    def test_its_result_is_known_from_the_next_run_on(self, folder):
-        process = snakemake(
-            folder, "results/about.html", "all", "--cores", 1, "--forcerun", "about", "--configfile", TINY
-        )
-        assert process.returncode == 0, process.stdout
-        plan = snakemake(folder, *PLAN, "--configfile", "changed.yaml")
-        assert planned_jobs(plan)["train"] == 2
-
-    def test_its_result_is_refused_and_made_anew_if_it_is_of_another_configuration(self, folder):
-        process = snakemake(folder, "--cores", 1, "--configfile", "changed.yaml")
-        assert process.returncode != 0
-        named = "results/tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code"
-        assert named in process.stdout
-        plan = snakemake(folder, *PLAN, "--configfile", "changed.yaml")
-        assert planned_jobs(plan)["train"] == 2
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
+    plan = snakemake(tmp_path, *PLAN, "--configfile", "changed.yaml")
+    assert planned_jobs(plan).get("train", 0) == (2 if stale else 0)

@@ -27,9 +27,9 @@ def collection(annotations):
         (root / path).parent.mkdir(exist_ok=True)
         soundfile.write(root / path, 0.1 * rng.standard_normal(16_000 * 2), 16_000)
     (root / "0" / "b.wav").write_bytes(b"RIFF, but broken")
-    spec = {"dataset": "mine", "kind": "mtat", "root": str(root), "shards": 1}
+    spec = {"dataset": "mine", "kind": "mtat", "shards": 1}
     outputs = ["--tracks", root / "tracks.parquet", "--left-out", root / "left_out.csv"]
-    assert run_script("tracks", *outputs, spec=spec).returncode == 0
+    assert run_script("tracks", "--paths", json.dumps({"root": str(root)}), *outputs, spec=spec).returncode == 0
     for rate in RATES:
         decoded = decode(root, rate)
         assert decoded.returncode == 0, decoded.stderr
@@ -38,9 +38,9 @@ def collection(annotations):
 
 
 def decode(root, rate):
-    spec = {"sample_rate": rate, "seconds": 1.0, "source": {"root": str(root)}}
-    outputs = ["--audio", root / f"{rate}.npy", "--clips", root / "clips" / str(rate) / "00.json"]
-    inputs = ["--tracks", root / "tracks.parquet", "--shard", "00", "--source", "these files"]
+    spec = {"sample_rate": rate, "seconds": 1.0}
+    outputs = ["--audio", root / f"{rate}.npy", "--record", root / "clips" / str(rate) / "00.json"]
+    inputs = ["--tracks", root / "tracks.parquet", "--shard", "00", "--root", root]
     return run_script("decode", *inputs, *outputs, spec=spec)
 
 
@@ -51,14 +51,14 @@ def mel(root, rate=12_000, n_mels=8, dtype="float16", threads=1):
     assert run_script("spectrum", *arguments, spec={"window": "periodic"}).returncode == 0
     outputs = ["--mel", root / "mel" / "00.npy", "--record", root / "mel" / "00.json", "--threads", threads]
     spec = {"dtype": dtype, "n_mels": n_mels, "sample_rate": rate}
-    inputs = [*spectra, "--spectra-record", root / "spectra.json", "--source", "these spectra"]
+    inputs = [*spectra, "--spectra-record", root / "spectra.json"]
     return run_script("mel", *inputs, *outputs, spec=spec)
 
 
 def store(root, max_excluded=0.2):
     spec = {"max_excluded": max_excluded, "shards": ["00"]}
     manifest = root / "mel" / "manifest.json"
-    return run_script("store", "--tracks", root / "tracks.parquet", "--manifest", manifest, spec=spec)
+    return run_script("store", "--tracks", root / "tracks.parquet", "--record", manifest, spec=spec)
 
 
 def test_decode_keeps_the_good_clips_and_names_the_bad_one(collection):
@@ -122,7 +122,7 @@ def test_store_refuses_other_clips_than_the_tracks_list(collection):
     changed.write(collection / "tracks.parquet", "mine")
     process = store(collection)
     assert process.returncode == 1
-    assert "lists other clips in shard 00 than were decoded; start Snakemake once more" in process.stderr
+    assert "lists other clips in shard 00 than were decoded, so it was changed during this run" in process.stderr
     assert not (collection / "mel" / "manifest.json").exists()
 
 

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from html import escape
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from howlow.representation import Representation, n_frames
 
 SECONDS = 3.0
 RATES = (12_000, 16_000)
+# What is plain of a clip's id, and the first digits of its SHA-256, as `printf %s "sub/4" | sha256sum` gives it.
+FOLDERS = {"<3>": "3-c559014c", "sub/4": "sub-4-5bf0e86e"}
 CELLS = ["12k_mel8_x2_log", "16k_mel48_x1_db", "12k_mel48_x10_db"]
 
 
@@ -183,10 +186,9 @@ def run_sonify(root, clips=2, cells=CELLS, threads=1):
         "clips": clips,
         "methods": list(sonify.METHODS),
         "seconds": SECONDS,
-        "source": {"root": str(root)},
         "window": "periodic",
     }
-    inputs = ["--tracks", root / "tracks.parquet", "--mel", root / "mel", "--threads", threads]
+    inputs = ["--tracks", root / "tracks.parquet", "--root", root, "--mel", root / "mel", "--threads", threads]
     outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / "flac"]
     return run_script("sonify", *inputs, *outputs, spec=spec)
 
@@ -232,10 +234,10 @@ def test_correlations_and_flac_files_of_whole_clips(collection):
     assert [(row["clip_id"], row["cell"], row["method"]) for row in rows] == expected
     assert all(0.8 < float(row["correlation"]) <= 1 for row in rows)
     for clip_id, cell, method in expected:
-        info = soundfile.info(collection / "flac" / clip_id / f"{cell}_{method}.flac")
+        info = soundfile.info(collection / "flac" / FOLDERS[clip_id] / f"{cell}_{method}.flac")
         assert (info.frames, info.subtype) == (SECONDS * info.samplerate, "PCM_16")
         assert info.samplerate == Representation.parse(cell).sample_rate
-    original, rate = soundfile.read(collection / "flac" / "sub/4" / "original.flac")
+    original, rate = soundfile.read(collection / "flac" / FOLDERS["sub/4"] / "original.flac")
     np.testing.assert_allclose(original, audio.load_clip(collection / "3.wav", rate, SECONDS), atol=1e-4)
 
 
@@ -268,14 +270,23 @@ def test_no_test_clip_in_the_store(collection):
     assert "none of the clips in" in process.stderr
 
 
-def test_a_clip_id_that_leads_out_of_the_folder(collection):
+@pytest.mark.parametrize(
+    "odd",
+    ["../../4", "/etc/passwd", "..", ".", "rock/loud/4.mp3", "x" * 400, "a b", "-rf", "ü", "CON\\4", "4/original.flac"],
+)
+def test_any_clip_id_has_a_folder_of_its_own(odd, collection):
     listed = tracks.read(collection / "tracks.parquet")
-    escaping = "../../4"
-    changed = tracks.Tracks(**(listed.__dict__ | {"clip_ids": ["1", "2", "<3>", escaping, "5"]}))
+    changed = tracks.Tracks(**(listed.__dict__ | {"clip_ids": ["1", "2", "4", odd, "5"]}))
     changed.write(collection / "tracks.parquet", "mine")
     for manifest in collection.rglob("manifest.json"):
-        manifest.write_text(manifest.read_text().replace("sub/4", escaping))
-    process = run_sonify(collection)
-    assert process.returncode == 1
-    assert "leads out of the folder" in process.stderr
-    assert not (collection / "flac").exists()
+        content = files.read_json(manifest)
+        content["shards"][0]["clip_ids"] = ["1", "2", "4", odd]
+        files.write_json(manifest, content)
+    process = run_sonify(collection, cells=CELLS[:1])
+    assert process.returncode == 0, process.stderr
+    folders = sorted(folder.name for folder in (collection / "flac").iterdir())
+    assert len(folders) == 2
+    assert all(re.fullmatch("[A-Za-z0-9.-]{1,64}", name) for name in folders)
+    assert len(list((collection / "flac").glob("*/*.flac"))) == 2 * (1 + len(sonify.METHODS))
+    assert {row["clip_id"] for row in files.read_csv(collection / "r.csv")} == {"4", odd}
+    assert escape(odd) in (collection / "page.html").read_text()

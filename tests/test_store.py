@@ -1,13 +1,14 @@
 """The store: any clips by index, with hop and log type applied, and no more than those in memory."""
 
 import json
+import os
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from howlow import files, mel
-from howlow.store import StoreError, content_digest, open_store
+from howlow.store import StoreError, content_digest, open_store, verify
 
 N_MELS, N_FRAMES = 8, 21
 SHARDS = {"00.npy": ["a", "b", "c"], "01.npy": [], "02.npy": ["d", "e"]}
@@ -66,17 +67,51 @@ def test_content_digest_follows_content_only(manifest):
     assert content_digest(content) != digest
 
 
-def test_what_does_not_match_is_named(manifest):
-    path = manifest.with_name("02.npy")
+def _zeros_inside(path):
+    with path.open("r+b") as file:
+        file.seek(200)
+        file.write(bytes(100))
+
+
+def _fewer_clips(path):
     files.write_rows(path, [np.zeros((N_MELS, N_FRAMES))], (N_MELS, N_FRAMES), "float16")
-    with pytest.raises(StoreError, match=r"02\.npy: has the shape \(1, 8, 21\), its manifest says \(2, 8, 21\)"):
-        open_store(manifest, 1, "db")
-    path.write_bytes(b"broken")
-    with pytest.raises(StoreError, match=r"02\.npy: .* run the workflow again"):
-        open_store(manifest, 1, "db")
-    path.unlink()
-    with pytest.raises(StoreError, match=r"02\.npy"):
-        open_store(manifest, 1, "db")
+
+
+DAMAGES = [
+    # id, what is done to a shard, what opening the store says, what verifying it says
+    ("zeros inside", _zeros_inside, None, "its bytes are not those that were written"),
+    ("fewer clips", _fewer_clips, "it has the shape (1, 8, 21) and not (2, 8, 21)", "its bytes are not those"),
+    ("cut off", lambda path: os.truncate(path, 300), "it is cut off or overwritten", "its bytes are not those"),
+    ("empty", lambda path: os.truncate(path, 0), "it is cut off or overwritten", "its bytes are not those"),
+    ("another file", lambda path: path.write_text("hello"), "it is cut off or over", "its bytes are not those"),
+    ("missing", lambda path: path.unlink(), "is missing", "is missing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "opening", "verifying"), [case[1:] for case in DAMAGES], ids=[c[0] for c in DAMAGES]
+)
+def test_a_damaged_shard_is_named_and_set_aside(manifest, damage, opening, verifying):
+    """So that it counts as missing, and the next run makes it anew."""
+    path = manifest.with_name("02.npy")
+    intact = path.read_bytes()
+    for check, message in ((verify, verifying), (lambda path: open_store(path, 1, "db"), opening)):
+        path.write_bytes(intact)
+        damage(path)
+        if message is None:
+            check(manifest)
+            continue
+        with pytest.raises(StoreError) as error:
+            check(manifest)
+        assert message in str(error.value)
+        assert str(error.value).startswith(f"{path}: is ")
+        assert str(error.value).endswith("start the workflow again to make it anew")
+        assert not path.exists()
+
+
+def test_an_intact_store_is_verified(manifest):
+    verify(manifest)
+    assert sorted(path.name for path in manifest.parent.iterdir()) == ["00.npy", "01.npy", "02.npy", "manifest.json"]
 
 
 def test_files_appear_whole_or_not_at_all(tmp_path):

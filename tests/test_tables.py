@@ -25,6 +25,32 @@ def summary_of(dataset, model, off_points=0.0):
     return wide.drop(columns=["roc_auc", "pr_auc"])
 
 
+ALIKE = {"device": ["cpu"] * 3, "torch": ["2.13.0"] * 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        (
+            {"device": ["cpu", "NVIDIA A100", "cpu"]},
+            "2 on cpu with PyTorch 2.13.0; 1 on NVIDIA A100 with PyTorch 2.13.0",
+        ),
+        ({"torch": ["2.13.0", "2.13.0", "2.14.1"]}, "2 on cpu with PyTorch 2.13.0; 1 on cpu with PyTorch 2.14.1"),
+    ],
+)
+def test_trainings_that_ran_on_different_machines_are_told_apart(changes, told):
+    sentence = tables.mixture(pd.DataFrame(ALIKE | changes))
+    assert (told in sentence) if told else (sentence == "")
+
+
+def test_the_caption_says_that_trainings_differ():
+    table = tables.percent(summary_of("mtat", "vgg")).assign(device="cpu", torch="2.13.0")
+    assert "trained alike" not in tables.caption(table)
+    table.loc[0, "device"] = "NVIDIA A100"
+    assert "1 on NVIDIA A100 with PyTorch 2.13.0" in tables.caption(table)
+
+
 def test_all_118_published_figures_are_there():
     assert len(FIGURES) == 118
     assert not FIGURES.duplicated([*KEYS, "metric"]).any()

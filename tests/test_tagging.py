@@ -343,7 +343,7 @@ def test_a_trained_model_tags_as_training_scored(tmp_path, command, dtype, toler
     labels = np.random.default_rng(0).random((16, 2)) < 0.5
     Tracks(clip_ids, clip_ids, splits, ["00"] * 16, ("a", "b"), labels).write(tmp_path / "tracks.parquet", "made-up")
     arguments = ["--tracks", tmp_path / "tracks.parquet", "--manifest", tmp_path / "manifest.json"]
-    assert run_script("train", *arguments, "--folder", tmp_path, spec=SPEC).returncode == 0
+    assert run_script("train", *arguments, "--folder", tmp_path, "--device", "cpu", spec=SPEC).returncode == 0
 
     code, text, _ = command("tag", "--model", tmp_path / "model.pt", *paths[8:], "--format", "json")
     assert code == 0

@@ -76,12 +76,12 @@ class TestFinished:
         runs, summary = pd.read_csv(results / "runs.csv"), pd.read_csv(results / "summary.csv")
         assert list(runs.columns) == [
             "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "seed", "roc_auc", "pr_auc",
-            "best_epoch", "train_seconds",
+            "best_epoch", "train_seconds", "device", "torch",
         ]  # fmt: skip
         assert list(summary.columns) == [
             "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "roc_auc_mean",
             "roc_auc_std", "pr_auc_mean", "pr_auc_std", "gmac", "parameters", "bytes_per_clip",
-            "n_clips", "n_excluded",
+            "n_clips", "n_excluded", "device", "torch",
         ]  # fmt: skip
         assert len(runs) == 10
         assert len(summary) == 5
@@ -112,15 +112,15 @@ class TestFinished:
         assert (finished / "results/tiny/excluded.csv").read_text() == "clip_id,stage,reason\n"
 
     def test_stale_results_are_refused_by_name(self, finished, tmp_path):
-        """By aggregation itself, whatever Snakemake believes."""
+        """By aggregation itself, whatever Snakemake does."""
         config = configuration.load(TINY)
         config["experiments"][1]["training"]["learning_rate"] = 0.01
         spec = specs.aggregate(config, config["experiments"][1])
         results, made = finished / "results", (tmp_path / "runs.csv", tmp_path / "summary.csv")
         process = run_script("aggregate", "--results", results, "--runs", made[0], "--summary", made[1], spec=spec)
         assert process.returncode != 0
-        stale = "tiny/musicnn/12k_mel8_x1_db/seed1: its spec is not that of this configuration and code"
-        assert f"howlow aggregate: {results}/{stale}; it was made by others. Delete it and run again" in process.stderr
+        stale = "tiny/musicnn/12k_mel8_x1_db/seed1: training.learning_rate is 0.01 now and was 0.001"
+        assert f"howlow aggregate: {results}/{stale}. Start the workflow again to make it anew" in process.stderr
         assert not any(path.exists() for path in made)
 
     def test_touched_results_of_another_window_are_made_again(self, run):
@@ -131,7 +131,7 @@ class TestFinished:
 
         touched = go("--cores", 1, "--touch", change=change)
         assert touched.returncode != 0
-        assert "results/tiny/mel/12000/8: its spectrum is not that of this configuration and code" in touched.stdout
+        assert "window is symmetric now and was periodic" in touched.stdout.replace("'", "")
         process = go("results/tiny/mel/12000/8/manifest.json", "--cores", 2, change=change)
         assert process.returncode == 0, process.stdout
         assert json.loads((folder / "results/tiny/mel/12000/8/manifest.json").read_text())["window"] == "symmetric"
@@ -208,6 +208,20 @@ class TestFinished:
         assert "is that of" in (results / "recommendation.md").read_text()
         assert set(pd.read_csv(results / "sound.csv")["method"]) == {"noise"}
         assert len([*(results / "sound").glob("*/*.flac")]) == 1 + 4
+
+    def test_what_made_the_results_is_told(self, finished):
+        """By the records of the results themselves, and not by what is installed when the page is made."""
+        page = (finished / "results/about.html").read_text()
+        (rows,) = re.findall(r"What made the results</h2>(.*?)<h2>", page, re.DOTALL)
+        made_by = [re.findall(r"<td>(.*?)</td>", row) for row in rows.split("<tr>")]
+        by_result = {row[0]: row[1:] for row in made_by if row}
+        number, _, device, versions = by_result["tiny: vgg, trainings"]
+        run = json.loads((finished / "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json").read_text())
+        assert number == "8"
+        assert device == run["device"]
+        assert f"torch {run['versions']['torch']}" in versions
+        assert by_result["figure1"][0] == "1"
+        assert by_result["tiny: spectrograms"][0] == "3"
 
     def test_configuration_that_was_written_is_the_same(self, run):
         folder, go = run

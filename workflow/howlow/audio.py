@@ -1,6 +1,8 @@
-"""Audio files to clips: decode, mix to mono, crop to the centre, resample."""
+"""From audio files to clips: a file is decoded, mixed to mono, cropped to its centre and resampled."""
 
 import os
+import re
+import stat
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from math import ceil, gcd
@@ -19,24 +21,38 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 RESAMPLER = "HQ"
-"""soxr's quality: LibROSA's default (`soxr_hq`), 20 bits, passband to 91 % of the Nyquist frequency."""
+"""The quality that soxr resamples with. It is LibROSA's default (`soxr_hq`): 20 bits, and a passband up to 91 % of the
+Nyquist frequency."""
 
 MAX_SAMPLES = 3600 * 48_000
-"""Decoded length beyond which a file is refused: an hour at 48 kHz. For a clip, half of it is held at most, 346 MB."""
+"""The largest number of decoded samples: an hour at 48 kHz. A longer file is refused.
+
+For a clip, at most half of them are held in memory, which is 346 MB.
+"""
+
+MAX_LEVEL = 2.0**31
+"""The largest sample that is taken for sound; full scale is 1.
+
+A program that forgets to scale integers of 32 bits writes samples up to this one. Their power stays finite at every
+sample rate and in every compression: float32 overflows at samples of some 1e14.
+"""
 
 _MAX_NATIVE_RATE_HZ = 768_000
 _BLOCK_SAMPLES = 1 << 18
-_SFE_BAD_FILE = 7  # of libsndfile's error codes
-# Around the crop, for the resampler's filter to settle in.
+# The signal on either side of the crop in which the resampler's filter settles.
 _MARGIN_S = 0.1
-# A declared length that is missed by more than encoders pad means that the file was cut off.
+# Encoders pad less than this. A file that misses its declared length by more was cut off.
 _TRUNCATED_S = 0.25
-# What FFmpeg may take a file for: containers of music, no playlists, which could name other files.
+# The size of the audio that a header declares, and the one that libsndfile found, in the log of its reading.
+_CORRECTED = re.compile(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)")
+# A recorder that could not know the size declares one near 2 or 4 GiB: 0x7ffff000, 0x80000000 and 0xffffffff are usual.
+_UNKNOWN_BYTES = 0x7FF0_0000
+# The formats that FFmpeg may try: containers of music. Playlists are not among them, because they name other files.
 _FFMPEG_FORMATS = "mov,aac,asf,matroska,webm,wv,ape,aiff,caf"
 
 
 class AudioError(HowlowError):
-    """A file that gives no clip. `str` names the file and the reason, `reason` only the latter."""
+    """A file gives no clip. The message names the file and the reason; `reason` is the reason alone."""
 
     def __init__(self, path: Path | str, reason: str):
         super().__init__(f"{path}: {reason}")
@@ -47,12 +63,12 @@ class _Source(NamedTuple):
     """An open audio file."""
 
     sample_rate: int
-    declared_samples: int | None  # by the header; None where headers can't be trusted
+    declared_samples: int | None  # what the header says; None where headers can't be trusted
     blocks: Generator[np.ndarray]  # the decoded samples, mono
 
 
 class _Centre(NamedTuple):
-    """The middle of a file at its own rate: a crop, and some samples on either side of it."""
+    """The middle of a file at the file's own sample rate: the crop, and a margin of some samples on either side."""
 
     samples: np.ndarray
     margin: int
@@ -62,9 +78,9 @@ class _Centre(NamedTuple):
 def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS) -> np.ndarray:
     """Load the centred `seconds` of an audio file as mono at `sample_rate`.
 
-    Channels are mixed by their mean. The centre is that of the decoded samples: a header's claim is never
-    used (MP3 headers over-report). Whether a file gives a clip depends on the file and `seconds` alone, never
-    on `sample_rate`.
+    The channels are mixed by their mean. The centre is that of the decoded samples, because the header of an MP3
+    often declares too many. Whether a file gives a clip depends on the file and `seconds`, and never on
+    `sample_rate`.
 
     Parameters
     ----------
@@ -79,20 +95,20 @@ def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS)
     Raises
     ------
     AudioError
-        if the file is missing, empty, not audio, broken, cut off, too short or too long, silent where the clip
-        is, or has samples that are not finite
+        if the file is missing, can't be read, is empty, not audio, broken, cut off, too short or too long, silent
+        where the clip is, or has samples that are not finite or larger than `MAX_LEVEL`
     """
     return load_clips(path, [sample_rate], seconds)[sample_rate]
 
 
 def load_clips(path: Path | str, sample_rates: Iterable[int], seconds: float = CLIP_SECONDS) -> dict[int, np.ndarray]:
-    """The clip of `load_clip` by sample rate, for several of them; the file is decoded once."""
+    """Load the clip of `load_clip` at several sample rates, and decode the file only once."""
     centre = _centre(Path(path), seconds)
     return {rate: _resample(centre, rate, seconds) for rate in sample_rates}
 
 
 def load_all(path: Path | str, sample_rate: int) -> np.ndarray:
-    """Load a whole audio file as mono at `sample_rate`; it is resampled while it is decoded.
+    """Load a whole audio file as mono at `sample_rate`. It is resampled while it is decoded.
 
     Parameters
     ----------
@@ -105,7 +121,7 @@ def load_all(path: Path | str, sample_rate: int) -> np.ndarray:
     Raises
     ------
     AudioError
-        as `load_clip`, except that a file may have any length up to `MAX_SAMPLES`
+        for the same reasons as `load_clip`, except that a file may have any length up to `MAX_SAMPLES`
     """
     path = Path(path)
     source = _open(path)
@@ -116,7 +132,7 @@ def load_all(path: Path | str, sample_rate: int) -> np.ndarray:
 
 
 def _resample_blocks(blocks: Iterable[np.ndarray], native_hz: int, sample_rate: int) -> Iterator[np.ndarray]:
-    """Neighbouring blocks of samples at another rate; the last is there even where there are none."""
+    """Resample neighbouring blocks of samples. The last block is given even where it is empty."""
     if native_hz == sample_rate:
         yield from blocks
         yield np.empty(0, np.float32)
@@ -131,7 +147,7 @@ def _resample(centre: _Centre, sample_rate: int, seconds: float) -> np.ndarray:
     if sample_rate == centre.sample_rate:
         start, signal = centre.margin, centre.samples
     else:
-        # As much of the margin as is a whole number of samples at both rates, so that both crops start together.
+        # The margin is shortened to a whole number of samples at both rates, so that both crops start together.
         step = centre.sample_rate // gcd(centre.sample_rate, sample_rate)
         margin = centre.margin // step * step
         unused = centre.margin - margin
@@ -142,12 +158,13 @@ def _resample(centre: _Centre, sample_rate: int, seconds: float) -> np.ndarray:
 
 
 def declared_seconds(path: Path | str) -> float | str:
-    """The length in seconds that a file's header promises, or why it can't be opened; nothing is decoded."""
+    """The length in seconds that a file's header declares, or the reason why it can't be opened. Nothing is decoded."""
     path = Path(path)
     try:
-        _check_file(path)
+        check_file(path)
         try:
-            return soundfile.info(path).duration
+            with _open_with_libsndfile(path) as file:
+                return file.frames / file.samplerate
         except soundfile.LibsndfileError as error:
             source = _open_with_ffmpeg(path, _undecodable(path, error))
             source.blocks.close()
@@ -157,12 +174,12 @@ def declared_seconds(path: Path | str) -> float | str:
 
 
 def _centre(path: Path, seconds: float) -> _Centre:
-    """Decode a file and keep its middle; what can't be in it any more is let go while decoding."""
+    """Decode a file and keep its middle. Samples that can no longer be part of it are let go while decoding."""
     source = _open(path)
     native = source.sample_rate
-    length = ceil(seconds * native - 1e-6)  # as many as the clip needs at any rate
+    length = ceil(seconds * native - 1e-6)  # enough for the clip at any rate
     kept: deque[np.ndarray] = deque()
-    start = total = 0  # of what is kept, of all that was decoded
+    start = total = 0  # where the kept samples start; how many were decoded
     for block in _checked_blocks(path, source):
         kept.append(block)
         total += len(block)
@@ -183,12 +200,15 @@ def _centre(path: Path, seconds: float) -> _Centre:
 
 
 def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
-    """The blocks of a file, with an error for samples that are not finite, too many, or fewer than declared."""
+    """The blocks of a file, with an error for samples that are no sound, too many, or fewer than declared."""
     native = source.sample_rate
     total = 0
     for block in source.blocks:
-        if not np.isfinite(block).all():
+        peak = max(block.max(initial=0), -block.min(initial=0))  # NaN where a sample is NaN
+        if not np.isfinite(peak):
             raise AudioError(path, "has samples that are not finite")
+        if peak > MAX_LEVEL:
+            raise AudioError(path, f"has a sample of {peak:.3g}, which is no sound: full scale is 1")
         total += len(block)
         if total > MAX_SAMPLES:
             raise AudioError(path, f"longer than {MAX_SAMPLES / native:.0f} s")
@@ -198,22 +218,64 @@ def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
         raise AudioError(path, f"truncated: {total / native:.2f} s of {declared / native:.2f} s")
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise AudioError(path, "missing file")
-    if path.stat().st_size == 0:
+def check_file(path: Path) -> None:
+    """Refuse what can't be opened, with the operating system's reason.
+
+    Raises
+    ------
+    AudioError
+        if the path leads to no file, to an empty one, or to one that may not be read
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(path, "not a file")
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise AudioError(path, "missing file") from None
+    except OSError as error:
+        raise AudioError(path, f"can't be opened: {os.strerror(error.errno or 0).lower()}") from None
+    except ValueError:
+        raise AudioError(path, "missing file: there is a null character in its path") from None
+    if status.st_size == 0:
         raise AudioError(path, "zero bytes")
 
 
 def _open(path: Path) -> _Source:
-    _check_file(path)
+    check_file(path)
     try:
-        file = soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
+        file = _open_with_libsndfile(path)
     except soundfile.LibsndfileError as error:
         return _open_with_ffmpeg(path, _undecodable(path, error))
-    # An MP3's header is an estimate; that of the others is exact.
-    declared = None if file.subtype.startswith("MPEG") else file.frames
+    # The header of an MP3 is an estimate; the headers of other formats are exact.
+    declared = None if file.subtype.startswith("MPEG") else _declared_samples(file)
     return _Source(_checked_rate(path, file.samplerate), declared, _libsndfile_blocks(path, file))
+
+
+def _open_with_libsndfile(path: Path) -> soundfile.SoundFile:
+    """Open a file by its content, or else by its name, which tells of an MP3 that begins with something else.
+
+    The name must not come first: libsndfile takes an MP3 `a.mp3` beside a file `._a.mp3`, which a Mac leaves on foreign
+    disks, for one of the Mac's own formats. It closes the descriptor itself, also if it fails.
+    """
+    try:
+        return soundfile.SoundFile(os.open(path, os.O_RDONLY))
+    except soundfile.LibsndfileError as error:
+        try:
+            return soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
+        except soundfile.LibsndfileError:
+            raise error from None
+
+
+def _declared_samples(file: soundfile.SoundFile) -> int:
+    """The length by the header, which libsndfile corrects silently where the file is shorter."""
+    corrected = _CORRECTED.search(file.extra_info)
+    if not corrected:
+        return file.frames
+    declared_bytes, found_bytes = map(int, corrected.groups())
+    if declared_bytes >= _UNKNOWN_BYTES or not found_bytes:
+        return file.frames
+    return file.frames * declared_bytes // found_bytes
 
 
 def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.ndarray]:
@@ -227,16 +289,14 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Generator[np.nd
 
 
 def _undecodable(path: Path, error: soundfile.LibsndfileError) -> AudioError:
-    # Of a file named .mp3 without a frame of it, libsndfile says that it does not exist.
-    why = "Format not recognised." if error.code == _SFE_BAD_FILE else error.error_string
-    return AudioError(path, f"not decodable audio ({why})")
+    return AudioError(path, f"not decodable audio ({error.error_string})")
 
 
 def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
-    import av  # 0.3 s, and few collections need it
+    import av  # here, because it takes 0.3 s and few collections need it
 
     try:
-        container = av.open(str(path), options={"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError):
         raise reason from None
     if not container.streams.audio:
@@ -251,7 +311,7 @@ def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
 def _ffmpeg_blocks(path: Path, container: "InputContainer", stream: "AudioStream") -> Generator[np.ndarray]:
     import av
 
-    planar = av.AudioResampler(format="fltp")  # of the samples' type only
+    planar = av.AudioResampler(format="fltp")  # it changes only the type of the samples
     try:
         with container:
             for frame in container.decode(stream):

@@ -1,9 +1,12 @@
-"""The configuration: what a file may say, checked strictly, and the grid that it spans."""
+"""The configuration: it is read and checked strictly, completed by defaults, and spans the grid of the cells."""
 
 import copy
 import difflib
 import itertools
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +14,84 @@ import jsonschema
 import yaml
 from jsonschema.validators import extend
 
-from howlow import pooling
+from howlow import pooling, shapes, strict_yaml
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 
 # Resolved, because workflow/scripts/howlow is a link to this folder.
 SCHEMA_PATH = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
+RESERVED_NAMES = ("records", "sound")
+"""Folders of results/ that are not a dataset's."""
+
+MAX_TRAININGS = 100_000
+"""More cells and seeds than this are taken for a mistake: Snakemake would plan them for hours."""
+
 
 class ConfigError(HowlowError):
-    """The configuration says something that it may not; the message gives the path of the key."""
+    """The configuration can't work as it is; the message gives the path of the key."""
 
 
-def load(path: Path | str) -> dict[str, Any]:
-    """Read, check and complete a configuration file.
+def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read, check and complete a configuration.
+
+    Parameters
+    ----------
+    paths : its files; of a key that is in several of them, the value in the last one counts
+    overrides : what counts instead of the files, from the command line of Snakemake
 
     Raises
     ------
+    YamlError
+        if a file can't be read, see `howlow.strict_yaml.read`
     ConfigError
-        see `complete`; also if the file is missing or not YAML
+        see `complete`
     """
+    config: Any = None
+    for path in paths:
+        config = _merged(config, strict_yaml.read(path))
+    source = ", ".join(map(str, paths))
+    if overrides:
+        config = _with_typed_text(_merged(config, overrides), overrides)
+        source += " with --config"
+    return complete(config, source)
+
+
+def _merged(config: Any, changes: Any) -> Any:
+    """A configuration with changes: mappings are merged key by key, everything else is replaced."""
+    if isinstance(config, Mapping) and isinstance(changes, Mapping):
+        return {**config, **{key: _merged(config.get(key), value) for key, value in changes.items()}}
+    return _without_aliases(changes)
+
+
+def _with_typed_text(config: Any, overrides: Mapping[str, Any]) -> Any:
+    """A configuration in which text of the overrides is a number where the schema wants one.
+
+    Snakemake takes everything within brackets on its command line for text: in `seeds=[1]`, the 1.
+    """
+    for error in list(_Completing(schema()).iter_errors(copy.deepcopy(config))):
+        if error.validator in ("type", "enum") and isinstance(error.instance, str):
+            path = list(error.absolute_path)
+            if _at(overrides, path) == error.instance:
+                _at(config, path[:-1])[path[-1]] = _typed(error.instance)
+    return config
+
+
+def _at(node: Any, path: Iterable[Any]) -> Any:
+    """What is at a path of keys and positions; None if nothing is."""
+    for key in path:
+        try:
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node
+
+
+def _typed(text: str) -> Any:
     try:
-        config = yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return complete(config, str(path))
+        return strict_yaml.parse(text)
+    except strict_yaml.YamlError:
+        return text
 
 
 def complete(config: Any, source: str) -> dict[str, Any]:
@@ -45,7 +99,7 @@ def complete(config: Any, source: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    config : what YAML made of the file; it is changed in place
+    config : what `howlow.strict_yaml` made of the file; it is changed in place
     source : the file's name, for messages
 
     Raises
@@ -57,24 +111,27 @@ def complete(config: Any, source: str) -> dict[str, Any]:
         config.update({key: _without_aliases(value) for key, value in config.items()})
     error = next(_Completing(schema()).iter_errors(config), None)
     if error is not None:
-        raise ConfigError(f"{source}: {_describe(error)}")
+        raise ConfigError(f"{source}: {strict_yaml.shortened(_describe(error))}")
     try:
+        _check_names(config["datasets"])
         _check_references(config)
+        _check_size(config)
         _check_grids(config)
     except ConfigError as problem:
-        raise ConfigError(f"{source}: {problem}") from None
+        raise ConfigError(f"{source}: {strict_yaml.shortened(str(problem))}") from None
     return config
 
 
 def _without_aliases(node: Any) -> Any:
-    """A copy in which what a YAML alias repeats is there as often, so that each can have defaults of its own."""
-    if isinstance(node, dict):
+    """A copy in which each alias of YAML has a copy of what it repeats, so that each can get defaults of its own."""
+    if isinstance(node, Mapping):
         return {key: _without_aliases(value) for key, value in node.items()}
     return [_without_aliases(value) for value in node] if isinstance(node, list) else node
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """The schema of the configuration, workflow/schemas/config.schema.yaml."""
+    """The schema of the configuration, workflow/schemas/config.schema.yaml; it is read once and must not be changed."""
     return yaml.safe_load(SCHEMA_PATH.read_text())
 
 
@@ -90,6 +147,14 @@ def _grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Representatio
             yield index, Representation(*values)
 
 
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if name in RESERVED_NAMES:
+            raise ConfigError(f"datasets.{name}: results/{name} is not a dataset's: give it another name")
+        if re.search(r"(.+?)\1{19}", name):  # Snakemake takes this for a rule that needs its own output
+            raise ConfigError(f"datasets.{name}: this name repeats itself too often for Snakemake: give it another one")
+
+
 def _check_references(config: dict[str, Any]) -> None:
     pairs: list[tuple[str, str]] = []
     for index, experiment in enumerate(config["experiments"]):
@@ -102,7 +167,7 @@ def _check_references(config: dict[str, Any]) -> None:
         if pair in pairs:
             raise ConfigError(
                 f"experiments[{index}]: {pair[1]} on {pair[0]} is experiments[{pairs.index(pair)}] already;"
-                " put both grids into one"
+                " put the grids of both into one experiment"
             )
         pairs.append(pair)
     shown = config.setdefault("figure1", {"dataset": pairs[0][0], "model": pairs[0][1]})
@@ -114,6 +179,18 @@ def _check_references(config: dict[str, Any]) -> None:
         raise ConfigError(f"table5: no experiment is on {shown['dataset']}")
 
 
+def _check_size(config: dict[str, Any]) -> None:
+    axes = ("sample_rate", "n_mels", "hop_factor", "log_type")
+    grids = [entry for experiment in config["experiments"] for entry in experiment["grid"]]
+    n_cells = sum(math.prod(len(entry[axis]) for axis in axes) for entry in grids)
+    n_trainings = n_cells * len(config["seeds"])
+    if n_trainings > MAX_TRAININGS:
+        raise ConfigError(
+            f"experiments: {n_cells:,} cells with {len(config['seeds'])} seeds are {n_trainings:,} trainings, more than"
+            f" the {MAX_TRAININGS:,} that one run can have"
+        )
+
+
 def _check_grids(config: dict[str, Any]) -> None:
     for number, experiment in enumerate(config["experiments"]):
         seen: set[Representation] = set()
@@ -123,30 +200,22 @@ def _check_grids(config: dict[str, Any]) -> None:
                 raise ConfigError(f"{where}: {representation.name} is in the grid twice")
             seen.add(representation)
             seconds = config["datasets"][experiment["dataset"]]["seconds"]
-            if experiment["model"] == "vgg":
-                _check_pooling(where, representation, seconds)
-            else:
-                _check_segments(where, representation, seconds, experiment["options"])
+            _check_buildable(where, experiment["model"], representation, seconds, experiment["options"])
 
 
-def _check_pooling(where: str, representation: Representation, seconds: float) -> None:
+def _check_buildable(where: str, model: str, cell: Representation, seconds: float, options: dict[str, Any]) -> None:
     try:
-        pooling.windows(representation.n_mels, representation.n_frames(seconds))
-    except pooling.PoolingError as error:
-        raise ConfigError(f"{where}.hop_factor: {representation.name} of {seconds} s: {error}") from None
-
-
-def _check_segments(where: str, representation: Representation, seconds: float, options: dict[str, Any]) -> None:
-    segment, clip = options.get("segment_frames") or representation.segment_frames, representation.n_frames(seconds)
-    if not 2 <= segment <= clip:
-        raise ConfigError(
-            f"{where}.hop_factor: {representation.name} of {seconds} s: MUSICNN needs segments of 2 frames at least and"
-            f" of the clip's {clip} at most, not of {segment}"
-        )
+        shapes.check_bands(model, cell.sample_rate, cell.n_mels)
+    except shapes.ShapeError as error:
+        raise ConfigError(f"{where}.n_mels: {error}") from None
+    try:
+        shapes.check_frames(model, cell, seconds, options)
+    except (pooling.PoolingError, shapes.ShapeError) as error:
+        raise ConfigError(f"{where}.hop_factor: {cell.name} of {seconds} s: {error}") from None
 
 
 def _describe(error: jsonschema.ValidationError) -> str:
-    """One line for what jsonschema found: the key's path and what is wrong, in the user's terms."""
+    """Describe in one line, in the user's terms, what jsonschema found: the path of the key and what is wrong."""
     path = error.json_path.removeprefix("$").removeprefix(".")
     prefix = f"{path}: " if path else ""
     value: Any = error.instance
@@ -161,10 +230,18 @@ def _describe(error: jsonschema.ValidationError) -> str:
         return f"{prefix}the key {missing!r} is missing"
     if error.validator == "uniqueItems":
         twice = next(item for item in value if value.count(item) > 1)
-        return f"{prefix}{twice!r} is there twice"
+        return f"{prefix}{twice!r} is in the list twice"
+    if error.validator == "type" and isinstance(value, float):
+        if not math.isfinite(value):
+            return f"{prefix}{value} is not a finite number"
+        if value.is_integer():
+            return f"{prefix}{value} is not a whole number for YAML: write {int(value)}"
     if error.validator == "type" and isinstance(value, str) and _is_number(value):
-        # PyYAML takes 1e-3 for text: it wants a decimal point before an exponent.
         return f"{prefix}{value!r} is text, not a number: write {float(value):g}, without quotes"
+    if error.validator == "type" and value is None and not path:
+        return f"is empty: it needs the keys {' and '.join(schema['required'])}"
+    if error.validator == "pattern" and "title" in schema:
+        return f"{prefix}{value!r} is none: {schema['title']}"
     if error.validator == "enum" and isinstance(value, str):
         return f"{prefix}{error.message}{_suggestion(value, rule)}"
     return f"{prefix}{error.message}"
@@ -191,4 +268,14 @@ def _fill_in_defaults(validator: Any, properties: dict[str, Any], instance: Any,
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
-_Completing = extend(jsonschema.Draft202012Validator, {"properties": _fill_in_defaults})
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(checker: Any, value: Any) -> bool:
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+# JSON Schema takes 1.0 for an integer; and infinity for a number, and NaN, which is neither above nor below a limit.
+_TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_finite})
+_Completing = extend(jsonschema.Draft202012Validator, {"properties": _fill_in_defaults}, type_checker=_TYPES)

@@ -40,8 +40,10 @@ class Failures(logging.Handler):
 
 def _reason(job: dict[str, Any]) -> str:
     rule, output, logs = job["rule_name"], job["output"], [Path(log) for log in job["log"]]
-    # Each file of a training is like those of other trainings: the folder says the cell and the seed.
-    result = Path(output[0]).parent if rule == "train" else output[0]
+    # What made a result is recorded as JSON, beside it or first of all.
+    result = next((file for file in output if not file.endswith(".json")), output[0])
+    if rule == "train":  # the folder says the cell and the seed
+        result = str(Path(result).parent)
     slurm_job, message = job["aux"].get("external_jobid"), job["rule_msg"] or ""
     by_slurm = "\n".join([message, *map(_text, logs[1:])])
     if message and not slurm_job:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# What spreadsheets take for a formula; with apostrophes before it, which are text.
+_FORMULA = re.compile(r"'*[=+@-]")
+
+
 class FullDiskError(HowlowError):
     """There is no space, or no quota, left for a file; the message names it."""
+
+
+class DamagedFileError(HowlowError):
+    """A file does not hold what the workflow wrote there; the message names it and says what to do."""
 
 
 @contextmanager
@@ -62,8 +71,17 @@ def write_json(path: Path | str, content: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """What a JSON file holds."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """What a JSON file holds.
+
+    Raises
+    ------
+    DamagedFileError
+        if it is no JSON
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError:
+        raise DamagedFileError(f"{path}: is damaged: it is no JSON; start the workflow again to make it anew") from None
 
 
 def sha256(path: Path | str) -> str:
@@ -108,21 +126,45 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
+def to_cell(value: object) -> object:
+    """What stands for a value in a CSV file: itself, or after an apostrophe where a spreadsheet would run it.
+
+    That is text which begins as a formula does, such as the tag `=1+1`, and is no number. `from_cell` undoes it.
+    """
+    if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value):
+        return f"'{value}"
+    return value
+
+
+def from_cell(text: str) -> str:
+    """The text that `to_cell` wrote."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, whole or not at all."""
+    """Write a CSV file that `read_csv` reads, whole or not at all; see `to_cell`."""
     with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows(map(to_cell, row) for row in rows)
 
 
 def write_frame(path: Path | str, table: "pd.DataFrame") -> None:
-    """Write a pandas table as CSV, whole or not at all."""
+    """Write a pandas table as CSV, whole or not at all; see `to_cell`."""
+    texts = {str(name): table[name].map(to_cell) for name in table.select_dtypes(["object", "str"])}
     with whole(path) as beside:
-        table.to_csv(beside, index=False)
+        table.assign(**texts).to_csv(beside, index=False)
 
 
 def read_csv(path: Path | str) -> list[dict[str, str]]:
-    """The rows of a CSV file, each by column."""
+    """The rows of a CSV file that `write_csv` or `write_frame` wrote, each by column."""
     with Path(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [{name: from_cell(text) for name, text in row.items()} for row in csv.DictReader(file)]

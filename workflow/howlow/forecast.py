@@ -1,5 +1,7 @@
-"""What a configuration will take, before anything runs: storage, temporary audio, trainings."""
+"""Computes what a configuration will take, before anything runs: storage, temporary audio, trainings."""
 
+import math
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -7,34 +9,83 @@ import torch
 
 from howlow import cost, datasets, demo, models, specs
 from howlow.config import representations
-from howlow.errors import HowlowError
+from howlow.datasets.metadata import chosen_tags
 from howlow.representation import Representation, n_samples
+from howlow.tracks import SPLITS, Tracks
 
 _PASSES = 3
-"""Multiply-accumulates of a training step in those of the network: forward, and two products backward."""
+"""A training step takes this number of times the multiply-accumulates of the network: once forward, twice backward."""
 
 
-def split_sizes(config: dict[str, Any], dataset: str) -> tuple[dict[str, int], bool]:
-    """Number of clips of each split of a dataset, and whether they were counted.
+def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str, str]]] | None:
+    """The clips of a dataset by its metadata, and what that leaves out and why.
 
-    Where the metadata is not there yet, the sizes are the published ones.
+    None where nothing can be read yet: a demo, which is generated, and a published dataset without its files.
+
+    Raises
+    ------
+    HowlowError
+        if the metadata is not as it must be, or the configuration asks for a tag that there is not
     """
     settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
-        return demo.split_sizes(settings["n_clips"]), True
-    try:
-        tracks, _ = datasets.load(specs.tracks(config, dataset))
-    except HowlowError:
-        if settings["kind"] not in ("mtat", "msd"):
-            raise
-        return datasets.published_sizes(settings["kind"]), False
-    return {split: tracks.splits.count(split) for split in dict.fromkeys(tracks.splits)}, True
+        chosen_tags(Path(f"datasets.{dataset}.tags"), demo.TAGS, settings.get("tags"))
+        return None
+    return (
+        None
+        if missing_metadata(config, dataset)
+        else datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
+    )
+
+
+def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
+    """Files of a published dataset that are not there."""
+    if config["datasets"][dataset]["kind"] not in ("mtat", "msd"):
+        return []
+    files = specs.metadata_files(config, dataset).values()
+    return [path for path in files if path.is_relative_to(specs.root(config, dataset)) and not path.exists()]
+
+
+def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> dict[str, int]:
+    """Number of clips of each split of a dataset: those of its metadata or, without any, the published numbers."""
+    settings = config["datasets"][dataset]
+    if settings["kind"] == "demo":
+        return demo.split_sizes(settings["n_clips"])
+    if tracks is None:
+        return datasets.published_sizes(settings["kind"])
+    return {split: tracks.splits.count(split) for split in SPLITS}
+
+
+def advice_on_excluded(durations_s: list[float], n_clips: int, seconds: float, max_excluded: float) -> str | None:
+    """What to set where so many clips are unusable that a run would stop; None where it would go on.
+
+    Parameters
+    ----------
+    durations_s : lengths of the usable files, by their headers; of the other clips there is no usable file
+    n_clips : number of all clips
+    seconds, max_excluded : those of the dataset
+    """
+    n_unusable = n_clips - sum(duration >= seconds for duration in durations_s)
+    allowed = int(max_excluded * n_clips)
+    if n_unusable <= max_excluded * n_clips:
+        return None
+    share = math.ceil(100 * n_unusable / n_clips) / 100
+    advice = f"`max_excluded: {share:g}`"
+    n_short = allowed - (n_clips - len(durations_s))  # files that may stay too short
+    if n_short >= 0 and len(durations_s) > n_short:
+        shorter_s = math.floor(10 * sorted(durations_s)[n_short]) / 10
+        if shorter_s >= 1:
+            advice = f"`seconds: {shorter_s:g}`, which nearly all files have, or {advice}"
+    return (
+        f"a run would stop after decoding: {n_unusable:,} of {n_clips:,} clips are unusable by their headers, and"
+        f" max_excluded {max_excluded:g} allows {allowed:,}. Mend these files, or set {advice}"
+    )
 
 
 def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
-    """The stored spectrograms of a dataset: one row a sample rate and number of bands.
+    """The stored spectrograms of a dataset, with one row for each sample rate and number of bands.
 
-    Hops and log types take no storage of their own.
+    Hops and log types are applied when the spectrograms are read, and take no storage.
 
     Returns
     -------
@@ -50,14 +101,14 @@ def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
 
 
 def shard_bytes(config: dict[str, Any], dataset: str, n_clips: int) -> int:
-    """Size of the temporary audio of a shard of average length at the highest sample rate."""
+    """Bytes of the temporary audio of a shard of average length at the highest sample rate."""
     settings = config["datasets"][dataset]
     longest = n_samples(max(specs.sample_rates(config, dataset)), settings["seconds"])
     return longest * 4 * -(-n_clips // settings["shards"])
 
 
 def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: int = 50) -> pd.DataFrame:
-    """The trainings of every experiment, and their floating-point operations without those of scoring.
+    """The trainings of each experiment, and their floating-point operations. Those of scoring are not counted.
 
     Returns
     -------
@@ -80,7 +131,7 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
 
 
 def training_flop(config: dict[str, Any], experiment: dict[str, Any], n_train: int, n_tags: int = 50) -> list[float]:
-    """Floating-point operations of one training of each cell of an experiment, without those of scoring."""
+    """Floating-point operations of one training of each cell of an experiment. Those of scoring are not counted."""
     seconds, epochs = config["datasets"][experiment["dataset"]]["seconds"], experiment["training"]["epochs"]
     cells = representations(experiment)
     return [_flop(_macs(experiment, cell, seconds, n_tags), n_train, epochs) for cell in cells]

@@ -1,4 +1,4 @@
-"""A layer that PyTorch has in two, too imprecise and too greedy of memory on a CPU."""
+"""Layers that PyTorch does not have as they are needed here: more exact, or leaner, than its own."""
 
 from typing import Any
 
@@ -23,8 +23,10 @@ class NormalizeAndPool(nn.BatchNorm2d):
         self.window = window
 
     def forward(self, x: Tensor) -> Tensor:
-        is_ours = self.training and x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
-        if not is_ours:
+        is_plain = x.device.type == "cpu" and x.dtype == torch.float32
+        has_many = x.numel() > x.shape[1]  # a single value a channel has no variance: PyTorch's layer refuses it
+        is_channels_last = x.is_contiguous(memory_format=torch.channels_last)
+        if not (self.training and is_plain and has_many and is_channels_last):
             return max_pool2d(super().forward(x), self.window)
         pooled, mean, variance = _NormalizeAndPool.apply(x, self.weight, self.bias, self.eps, self.window)
         self._follow(mean, variance, x.numel() // x.shape[1])
@@ -37,6 +39,20 @@ class NormalizeAndPool(nn.BatchNorm2d):
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+
+
+class Float32Linear(nn.Linear):
+    """A dense layer that computes in float32, also where autocast has the others compute in fewer bits.
+
+    It gives a network's logits. In bfloat16 they would have 8 bits: many clips would get the same score.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        device = x.device.type  # `meta`, where costs are counted, has no autocast to be switched off
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+            return super().forward(x)
+        with torch.autocast(device, enabled=False):
+            return super().forward(x.float())
 
 
 class _NormalizeAndPool(torch.autograd.Function):

@@ -5,25 +5,24 @@ from functools import cache
 import numpy as np
 
 from howlow.errors import HowlowError
-from howlow.representation import HOP_SIZE, n_frames
+from howlow.representation import FRAME_SIZE, HOP_SIZE, n_frames
 
-FRAME_SIZE = 512
 WINDOWS = ("periodic", "symmetric")
 POWER_FLOOR = 1e-10
-"""Power below which `db` does not go: -100 dB."""
+"""The power that `db` takes smaller ones for: -100 dB."""
 
 _BLOCK_FRAMES = 256
 
 
 class MelError(HowlowError):
-    """There are no such mel filters; the message says why and what to do."""
+    """There are no such mel filters. The message says why, and what to do."""
 
 
 @cache
 def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
-    """Essentia's mel filters: Slaney's scale from 0 Hz to the Nyquist frequency, Slaney's normalization.
+    """Essentia's mel filters, on Slaney's scale from 0 Hz to the Nyquist frequency and with Slaney's normalization.
 
-    Read off the algorithm itself, as its response to a unit in each bin of the spectrum.
+    They are the responses of Essentia's algorithm to a unit in each bin of the spectrum.
 
     Returns
     -------
@@ -39,7 +38,7 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
 
     essentia.log.warningActive = False  # it warns of the few bands that are narrower than a bin
     n_bins = FRAME_SIZE // 2 + 1
-    # Not through essentia.standard, which makes an object of each of its 300 algorithms when it is imported: 1.1 s.
+    # Importing essentia.standard would make an object of each of its 300 algorithms, which takes 1.1 s.
     mel_bands = _essentia.Algorithm("MelBands")
     try:
         mel_bands.__configure__(
@@ -74,7 +73,7 @@ def power_spectrum(signal: np.ndarray, window: str = "periodic", hop_factor: int
     -------
     np.ndarray [shape=(n_frames, FRAME_SIZE // 2 + 1), dtype=float32]
     """
-    from scipy.fft import rfft  # only where it is used: training imports this module, and scipy.fft takes 0.4 s
+    from scipy.fft import rfft  # here, because training imports this module too and scipy.fft takes 0.4 s
 
     n = n_frames(len(signal), hop_factor)
     half = FRAME_SIZE // 2
@@ -104,8 +103,8 @@ def mel_power(
 ) -> np.ndarray:
     """Mel-spectrogram of the power of a signal: `power_spectrum` through Essentia's mel filters.
 
-    It is `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to 1e-4 relative,
-    with Essentia's one frame more at the end.
+    It agrees with `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to 1e-4 relative,
+    and has one frame more at the end, as Essentia's has.
 
     Parameters
     ----------
@@ -122,7 +121,7 @@ def mel_power(
 
 
 def mel_bands(power: np.ndarray, sample_rate: int, n_mels: int) -> np.ndarray:
-    """Mel-spectrogram of a power spectrum [shape=(n_frames, FRAME_SIZE // 2 + 1)]: the second half of `mel_power`."""
+    """The mel-spectrogram of a power spectrum [shape=(n_frames, FRAME_SIZE // 2 + 1)], as `mel_power` computes it."""
     spectrogram = np.empty((n_mels, len(power)), np.float32)
     for bands, bins in _filter_groups(sample_rate, n_mels):
         np.matmul(filter_bank(sample_rate, n_mels)[bands, bins], power[:, bins].T, out=spectrogram[bands])
@@ -131,7 +130,7 @@ def mel_bands(power: np.ndarray, sample_rate: int, n_mels: int) -> np.ndarray:
 
 @cache
 def _filter_groups(sample_rate: int, n_mels: int) -> list[tuple[slice, slice]]:
-    """Neighbouring filters, and the bins that they have to do with: the rest of the filter bank is zeros."""
+    """Groups of neighbouring filters, each with the bins where they are not zero."""
     nonzero = filter_bank(sample_rate, n_mels) > 0
     edges = np.linspace(0, n_mels, min(n_mels, 8) + 1).astype(int)
     groups = []

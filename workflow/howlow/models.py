@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from howlow import pooling
-from howlow.layers import NormalizeAndPool
+from howlow import pooling, shapes
+from howlow.layers import Float32Linear, NormalizeAndPool
 from howlow.representation import CLIP_SECONDS, Representation
 
 # Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
@@ -36,7 +36,7 @@ class VGG(nn.Module):
             ]
             n_in = n_out
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(n_in, n_tags)
+        self.classifier = Float32Linear(n_in, n_tags)
         self.apply(_initialize_as_keras)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,11 +87,11 @@ class MUSICNN(nn.Module):
 
         self.timbre = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(1, filters * multiple, (int(share * n_mels), n_columns), padding=(0, n_columns // 2)),
+                nn.Conv2d(1, filters * multiple, (height, n_columns), padding=(0, n_columns // 2)),
                 nn.ReLU(),
                 nn.BatchNorm2d(filters * multiple, BATCH_NORM_EPSILON, batch_norm_momentum),
             )
-            for share in (0.9, 0.4)
+            for height in shapes.timbre_heights(n_mels)
             for n_columns, multiple in ((7, 2), (3, 4), (1, 8))
         )
         self.temporal = nn.ModuleList(
@@ -116,7 +116,7 @@ class MUSICNN(nn.Module):
             nn.ReLU(),
             batch_norm_1d(n_dense),
             nn.Dropout(0.5),
-            nn.Linear(n_dense, n_tags),
+            Float32Linear(n_dense, n_tags),
         )
         self.apply(_initialize_by_fan_in)
 
@@ -148,6 +148,8 @@ class MUSICNN(nn.Module):
 
     def _random_segments(self, x: Tensor) -> Tensor:
         n_starts = x.shape[3] - self.segment_frames + 1
+        if n_starts == 1:  # whoever feeds it has drawn the segments already, and read nothing else
+            return x
         starts = torch.randint(n_starts, (len(x),)).tolist()
         return torch.stack([clip[..., i : i + self.segment_frames] for clip, i in zip(x, starts, strict=True)])
 
@@ -218,6 +220,8 @@ def build(
     ------
     PoolingError
         if the clips have too few frames for VGG-CNN
+    ShapeError
+        if MUSICNN's filters don't fit its segments
     ValueError
         if there is no such network
     """
@@ -226,9 +230,11 @@ def build(
         windows = pooling.windows(n_mels, representation.n_frames(seconds))
         return VGG(windows, n_tags, width, batch_norm_momentum)
     if name == "musicnn":
+        segment_frames = segment_frames or representation.segment_frames
+        shapes.check_filters(n_mels, segment_frames, orientation)
         return MUSICNN(
             n_mels,
-            segment_frames or representation.segment_frames,
+            segment_frames,
             n_tags,
             orientation=orientation,
             filters=filters,

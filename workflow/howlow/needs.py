@@ -1,8 +1,16 @@
-"""What a training asks of a machine, before PyTorch is there to be asked."""
+"""What a training asks of a machine, before PyTorch is there to be asked.
 
+The maps of the first layer decide the memory of both networks. The constants count how many of them, or of the same
+number of values, are held at once. `python benchmarks/memory.py` measures that on narrow networks and few clips.
+"""
+
+from math import ceil
 from typing import Any
 
 from howlow.representation import Representation
+
+SCORE_BATCH = {"cpu": 8, "cuda": 16}
+"""Clips whose scores a device computes together."""
 
 _BASE_MB = 1_200
 """Python, PyTorch and the weights of a network at full width with their gradients and Adam's state."""
@@ -10,28 +18,110 @@ _BASE_MB = 1_200
 _GPU_HOST_MB = 8_000
 """Host memory of a training on a GPU: CUDA itself, and batches read ahead."""
 
+_GPU_BASE_MB = 1_000
+"""CUDA's context, and weights, gradients and Adam's state of a network at full width."""
+
 _MAPS = 4
-"""Maps as large as the first layer's that are held at once; 2.8 to 3.3 were measured at full and at narrow widths."""
+"""Maps in a training step on a CPU: 3.0 to 4.2 for VGG-CNN and 3.0 to 3.5 for MUSICNN were measured."""
+
+_GPU_MAPS = 4.5
+"""Maps in a training step on a GPU: 3.8 to 3.9 are saved for VGG-CNN's gradients, to which the gradients come as those
+are freed. MUSICNN saves 1.4 to 1.7."""
+
+_SCORING_MAPS = {"vgg": 3.2, "musicnn": 1.0}
+"""Maps while clips are scored: 2.4 to 3.1 and 0.8 to 0.9 were measured. A map of MUSICNN is that of a segment."""
+
+_FLOAT32, _BFLOAT16 = 4, 2
+_SPARE = 1.5
+"""What a GPU may take over what is counted here, such as cuDNN's working memory, before spectrograms stay on it."""
+
+_RESIDENT_SHARE = 0.5
+"""Share of its memory on a GPU that a training fills with spectrograms at most."""
 
 
-def training_mb(config: dict[str, Any], experiment: dict[str, Any], cell: Representation, batch: int = 0) -> int:
-    """Memory of training one cell, in MB: what the first layer's maps take decides it.
+def training_mb(spec: dict[str, Any]) -> int:
+    """Memory of a training on a CPU, in MB.
 
     Parameters
     ----------
-    config : complete configuration
-    experiment : one of its experiments
-    cell : one of the experiment's representations
-    batch : clips at once; 0 means those of a training step
+    spec : the specification of a training, see `howlow.specs.train`
     """
-    if experiment["training"]["device"] == "cuda":
-        return _GPU_HOST_MB
-    options = experiment["options"]
-    if experiment["model"] == "vgg":
-        n_frames = cell.n_frames(config["datasets"][experiment["dataset"]]["seconds"])
-        n_filters = 128 * options["width"]
-    else:
-        n_frames = options.get("segment_frames") or cell.segment_frames
-        n_filters = 14 * options["filters"] * 1.2  # six shapes of filters; 1.2 covers both orientations
-    map_bytes = 4 * (batch or experiment["training"]["batch_size"]) * n_filters * cell.n_mels * n_frames
-    return round(_BASE_MB + _MAPS * map_bytes / 1e6)
+    return _BASE_MB + _mb(_FLOAT32 * max(_training_values(spec, _MAPS), _scoring_values(spec, SCORE_BATCH["cpu"])))
+
+
+def host_mb(spec: dict[str, Any], on_gpu: bool) -> int:
+    """Memory that a training, on a GPU or on the CPU, takes of its machine, in MB; of the GPU see `gpu_mb`."""
+    return _GPU_HOST_MB if on_gpu else training_mb(spec)
+
+
+def times_mb(spec: dict[str, Any], on_gpu: bool) -> int:
+    """Memory that measuring the times of a cell takes of its machine, in MB: it scores clips and does not train."""
+    return _GPU_HOST_MB if on_gpu else _BASE_MB + _mb(_FLOAT32 * _scoring_values(spec, SCORE_BATCH["cpu"]))
+
+
+def gpu_mb(spec: dict[str, Any], value_bytes: int = _BFLOAT16) -> int:
+    """GPU memory of a training, in MB: the least that it can do with. Its spectrograms are not counted.
+
+    Parameters
+    ----------
+    spec : the specification of a training, see `howlow.specs.train`
+    value_bytes : int, what a training step computes in: 2 in bfloat16, 4 on a GPU that has only float32
+    """
+    training = value_bytes * _training_values(spec, _GPU_MAPS)
+    scoring = _FLOAT32 * _scoring_values(spec, SCORE_BATCH["cuda"])
+    return _GPU_BASE_MB + _mb(max(training, scoring))
+
+
+def gpu_shortage(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_bytes: int = _BFLOAT16) -> str:
+    """Why a training can't have a GPU of that memory, which `sharing` trainings share; nothing if it can."""
+    needed, batch_size = gpu_mb(spec, value_bytes), spec["training"]["batch_size"]
+    if not memory_mb or needed <= memory_mb / sharing:
+        return ""
+    what = f"training in batches of {batch_size} clips needs at least {needed / 1000:.1f} GB of a GPU's memory"
+    if needed <= memory_mb:
+        return (
+            f"{what}, and {sharing} trainings are to share a GPU of {memory_mb / 1000:.1f} GB; start with a smaller"
+            " `--resources gpu=N`"
+        )
+    return (
+        f"{what}, and the GPU has {memory_mb / 1000:.1f} GB; set a smaller batch_size or width for the whole"
+        " experiment, or use a larger GPU or `device: cpu`"
+    )
+
+
+def resident_mb(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_bytes: int = _BFLOAT16) -> int:
+    """Memory of a GPU that a training may fill with its spectrograms, in MB, after what it needs for itself."""
+    own = memory_mb / sharing
+    return max(0, round(min(own - _SPARE * gpu_mb(spec, value_bytes), _RESIDENT_SHARE * own)))
+
+
+def _mb(n_bytes: float) -> int:
+    return round(n_bytes / 1e6)
+
+
+def _training_values(spec: dict[str, Any], n_maps: float) -> float:
+    """Values that a training step holds at once. MUSICNN trains on one segment of each clip."""
+    return n_maps * spec["training"]["batch_size"] * _map_values(spec)
+
+
+def _scoring_values(spec: dict[str, Any], n_clips: int) -> float:
+    """Values that are held while `n_clips` whole clips are scored."""
+    cell = _cell(spec)
+    n_inputs = ceil(cell.n_frames(spec["seconds"]) / _segment_frames(spec)) if spec["model"] == "musicnn" else 1
+    return _SCORING_MAPS[spec["model"]] * n_clips * n_inputs * _map_values(spec)
+
+
+def _map_values(spec: dict[str, Any]) -> float:
+    """Values of the first layer's maps of one input: a clip, or a segment for MUSICNN."""
+    if spec["model"] == "vgg":
+        return 128 * spec["options"]["width"] * spec["n_mels"] * _cell(spec).n_frames(spec["seconds"])
+    n_filters = 14 * spec["options"]["filters"] * 1.2  # six shapes of filters; 1.2 covers both orientations
+    return n_filters * spec["n_mels"] * _segment_frames(spec)
+
+
+def _segment_frames(spec: dict[str, Any]) -> int:
+    return spec["options"].get("segment_frames") or _cell(spec).segment_frames
+
+
+def _cell(spec: dict[str, Any]) -> Representation:
+    return Representation(spec["sample_rate"], spec["n_mels"], spec["hop_factor"], spec["log_type"])

@@ -1,8 +1,8 @@
-"""What Snakemake's dry run announces, and whether it is what was expected."""
+"""Reads what a dry run of Snakemake announces, and compares it with what was expected."""
 
 
 def planned_jobs(printed: str) -> dict[str, int]:
-    """The number of jobs per rule, and in `total`, that `snakemake -n --quiet rules` prints; none if there are none."""
+    """The number of jobs of each rule, and in `total`, that `snakemake -n --quiet rules` prints; empty without jobs."""
     lines = iter(printed.splitlines())
     for line in lines:
         if line.split() == ["job", "count"]:

@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import inspect
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from howlow import records
 from howlow.errors import HowlowError
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
@@ -23,21 +25,36 @@ T = TypeVar("T")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser of the options that every program has: what it is to do, the digest of its code, who started it."""
+    """A parser of the options that every program of a rule has: what it is to do, and who started it."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--spec", type=json.loads, required=True, help="what the stage reads of the config, JSON")
-    options.add_argument("--code", required=True, help="digest of the code that this runs")
+    options.add_argument("--record", type=Path, help="JSON file to write at the end: what made the results")
     options.add_argument("--parent", type=int, help="number of the process that started this, to end with it")
     return options
 
 
-def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
-    """Run a program; an error that is the user's to mend becomes one line and exit status 1."""
+def add_device_options(options: argparse.ArgumentParser) -> None:
+    """The options of a program that may use a GPU.
+
+    They are no part of its specification: to compute on another device is no reason to compute anew.
+    """
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
+    options.add_argument("--gpus", type=str.split, default=[], help="GPUs of this machine to take one of; '': any")
+    options.add_argument("--sharing", type=int, default=1, help="programs that share a GPU")
+
+
+def run(main: Callable[[argparse.Namespace], Iterable[Path] | None], options: argparse.ArgumentParser) -> None:
+    """Run a program, and record what made the files that it returns; a program that returns None has no such record.
+
+    An error that the user can mend becomes one line and exit status 1.
+    """
     args = options.parse_args()
     if parent := getattr(args, "parent", None):  # the user's own commands have none
         _end_with(parent)
     try:
-        main(args)
+        outputs = main(args)
+        if outputs is not None and args.record:
+            records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)
     except HowlowError as error:
         name = Path(sys.argv[0]).stem
         sys.exit(f"howlow {name}: {error}")

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is noted of one pass over the training clips; `val_roc_auc` only where it selects the epoch."""
+    """What is noted of one pass over the training clips; `val_roc_auc` only where it selects the epoch.
+
+    `device` is the name of what computed it: a training may go on on another device.
+    """
 
     epoch: int
     train_loss: float
     val_loss: float
     val_roc_auc: float | None
     seconds: float
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,11 @@
-"""What a result came from: digests of specifications and of code, and versions of libraries.
-
-Snakemake compares a rule's parameters as a set of their `repr` and does not look into imported modules.
-So every rule has two parameters that are plain text: the canonical specification of what its stage reads
-of the configuration, and a digest of the code that it runs.
-"""
+"""What a result came from: its specification, the code that made it, and the versions of the libraries."""
 
 import ast
 import hashlib
 import json
+import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +15,12 @@ from typing import Any
 from howlow import syntax
 
 PACKAGE = Path(__file__).resolve().parent
+
+PLUMBING = ("archive.py", "errors.py", "files.py", "program.py", "provenance.py", "records.py", "syntax.py")
+"""Modules that decide no number: how programs start, report and write. A change to one of them reruns nothing."""
+
+_LIBRARIES = ("essentia", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "soxr", "statsmodels", "torch")
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
 def canonical(spec: dict[str, Any]) -> str:
@@ -31,25 +34,35 @@ def digest(spec: dict[str, Any]) -> str:
 
 
 @cache
-def code_digest(script: Path) -> str:
-    """Digest of the syntax trees of a script and of all modules of this package that it imports.
+def code(script: Path) -> dict[str, str]:
+    """What a program runs: a digest of the syntax tree of its script and of each module that it imports.
 
-    Comments, docstrings and layout do not count: only what Python runs.
+    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`. Imports are followed inside this
+    package.
+
+    Parameters
+    ----------
+    script : the program's file
+
+    Returns
+    -------
+    dict of digests by the file's name, such as `howlow/mel.py`
     """
-    trees: dict[str, str] = {}
+    digests: dict[str, str] = {}
     waiting = [script.resolve()]
     while waiting:
         path = waiting.pop()
-        name = path.relative_to(PACKAGE.parent).as_posix() if path.is_relative_to(PACKAGE.parent) else path.name
-        if name not in trees:
-            trees[name], imported = _parse(path)
+        is_module = path.is_relative_to(PACKAGE)
+        name = path.relative_to(PACKAGE.parent).as_posix() if is_module else path.name
+        if name not in digests and not (is_module and path.name in PLUMBING and path.parent == PACKAGE):
+            digests[name], imported = _parse(path)
             waiting += imported
-    return digest(trees)
+    return dict(sorted(digests.items()))
 
 
 @cache
 def _parse(path: Path) -> tuple[str, list[Path]]:
-    """The syntax tree of a file as text, and the files of this package that it imports."""
+    """The digest of a file's syntax tree, and the files of this package that it imports."""
     tree = ast.parse(path.read_bytes())
     imported: set[Path] = set()
     for node in ast.walk(tree):
@@ -59,9 +72,9 @@ def _parse(path: Path) -> tuple[str, list[Path]]:
         elif isinstance(node, ast.Import):
             imported.update(_modules(alias.name for alias in node.names))
         if isinstance(body := getattr(node, "body", None), list):
-            # Text that stands alone is a docstring, of what it stands in or of the name above it.
+            # A string that stands alone is a docstring, or documents the name above it.
             node.body = [child for child in body if not _is_text(child)]  # type: ignore[attr-defined]
-    return syntax.text(tree), sorted(imported)
+    return hashlib.sha256(syntax.text(tree).encode()).hexdigest()[:16], sorted(imported)
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -80,11 +93,13 @@ def _modules(names: Iterable[str]) -> set[Path]:
     return files
 
 
-def versions(*distributions: str) -> dict[str, str]:
-    """The installed versions of some distributions, such as `torch`."""
-    return {name: version(name) for name in sorted(distributions)}
+def versions() -> dict[str, str]:
+    """The versions of Python and of those libraries that this process has imported and whose results may differ."""
+    imported = [name for name in _LIBRARIES if name in sys.modules]
+    return {"python": platform.python_version(), **{name: version(_DISTRIBUTIONS.get(name, name)) for name in imported}}
 
 
+@cache
 def commit() -> str | None:
     """The commit that this code was checked out at, with `-dirty` if it was changed since; None without git."""
     command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]

@@ -8,6 +8,9 @@ CLIP_SECONDS = 29.1
 SEGMENT_SECONDS = 3
 """Length of MUSICNN's segments, paper section VI.B."""
 
+FRAME_SIZE = 512
+"""Samples of a frame, of which the spectrum is taken."""
+
 HOP_SIZE = 256
 """Samples from one frame to the next at a hop factor of 1."""
 

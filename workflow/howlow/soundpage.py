@@ -1,7 +1,9 @@
 """The page that plays representations side by side: one file, which needs no network."""
 
 import base64
+import hashlib
 import io
+import re
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +27,8 @@ One clip by all 88 cells of the paper and both methods has 4 to 5 s; with severa
 
 SHORTEST_S = 3
 
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
 METHODS = {"noise": "Noise", "griffin_lim": "Griffin-Lim"}
 
 
@@ -40,7 +44,20 @@ class Sound(NamedTuple):
     @property
     def file(self) -> str:
         """The FLAC file's path in the folder of all."""
-        return f"{self.clip_id}/{self.representation.name}_{self.method}.flac"
+        return f"{folder_name(self.clip_id)}/{self.representation.name}_{self.method}.flac"
+
+
+def folder_name(clip_id: str) -> str:
+    """The name of the folder of a clip's FLAC files.
+
+    It is the clip's id; or, where that is no short and plain name, what is plain of it, and a digest that tells it from
+    others.
+    """
+    if _PLAIN.fullmatch(clip_id):
+        return clip_id
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", clip_id).strip("-")[-40:]
+    digest = hashlib.sha256(clip_id.encode(errors="surrogateescape")).hexdigest()[:8]
+    return "-".join(filter(None, [plain, digest]))
 
 
 def page(sounds: list[Sound], paths: dict[str, str], folder: Path, seconds: float) -> str:
@@ -50,7 +67,7 @@ def page(sounds: list[Sound], paths: dict[str, str], folder: Path, seconds: floa
     ----------
     sounds : those of a clip together, and of them those of a representation
     paths : of the clips in their dataset, by clip id
-    folder : with the FLAC file of each sound, and `{clip_id}/original.flac`
+    folder : with the FLAC file of each sound, and `original.flac` in the `folder_name` of each clip
     seconds : float, length of the clips
     """
     excerpt_s = excerpt_seconds(sum(file.stat().st_size for file in folder.rglob("*.flac")), seconds)
@@ -75,7 +92,7 @@ def _clip(clip_id: str, path: str, sounds: list[Sound], folder: Path, excerpt_s:
     return CLIP.substitute(
         clip=escape(clip_id),
         path=escape(path),
-        original=_player(folder / clip_id / "original.flac", f"original of clip {clip_id}", excerpt_s),
+        original=_player(folder / folder_name(clip_id) / "original.flac", f"original of clip {clip_id}", excerpt_s),
         methods="".join(f'<th scope="col">{METHODS[method]} <small>and correlation</small></th>' for method in methods),
         rows="\n".join(_row(cell, list(group), folder, excerpt_s) for cell, group in cells),
     )

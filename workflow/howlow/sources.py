@@ -1,60 +1,77 @@
-"""The audio files of a shard, and what tells that one of them was replaced."""
+"""What is outside the workflow's own folder, metadata and audio files: what tells that one of them has changed."""
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import repeat
 from pathlib import Path
+from typing import Any
+
+from howlow import files
 
 _READERS = 16
-"""Threads that ask for files' sizes: a network's file system answers each after some time, but many at once."""
+"""Threads that ask for the sizes of files: a network's file system is slow to answer each, but answers many at once."""
+
+Clip = tuple[str, str]
+"""The id of a clip, and the path of its file relative to the dataset's root."""
 
 
-def shard_digest(tracks: Path, root: Path, shard: str) -> str:
-    """A digest of size and date of every audio file of a shard; `unknown` before there are tracks.
-
-    The date counts in whole seconds, which all file systems and ways of copying keep. Moving the folder changes
-    nothing here.
+def states(metadata: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Size, date and content of some files, by their names here; those that are missing are left out.
 
     Parameters
     ----------
-    tracks : `tracks.parquet`
-    root : the dataset's root
-    shard : its name, such as `03`
+    metadata : such as `howlow.specs.metadata_files` gives
     """
-    try:
-        written_ns = tracks.stat().st_mtime_ns
-    except FileNotFoundError:
-        return "unknown"
-    return _digest(tracks, written_ns, root, shard)
+    return {name: {**_status(path), "sha256": files.sha256(path)} for name, path in metadata.items() if path.is_file()}
 
 
-@cache
-def _digest(tracks: Path, written_ns: int, root: Path, shard: str) -> str:
-    paths = _paths(tracks, written_ns)[shard]
+def changed(metadata: Mapping[str, Path], recorded: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The name of the first file whose content is not that which `states` recorded; None if none has changed.
+
+    Where size and date are as they were, the content is not read. So a file may be moved, or copied, or renamed.
+    """
+    for name, path in metadata.items():
+        if not path.is_file():
+            continue  # the program says so, if it needs it
+        known = recorded.get(name)
+        if known is None:
+            return name
+        if any(known[key] != value for key, value in _status(path).items()) and known["sha256"] != files.sha256(path):
+            return name
+    return next((name for name in recorded if name not in metadata), None)
+
+
+def _status(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def by_shard(shards: Iterable[str], clip_ids: Iterable[str], paths: Iterable[str]) -> dict[str, list[Clip]]:
+    """The clips of each shard, in the order of the tracks."""
+    members: dict[str, list[Clip]] = defaultdict(list)
+    for shard, *clip in zip(shards, clip_ids, paths, strict=True):
+        members[shard].append((clip[0], clip[1]))
+    return members
+
+
+def digest(clips: Iterable[Clip], root: Path) -> str:
+    """A digest of which clips a shard has, and of the size and date of each audio file.
+
+    The date counts in whole seconds, which all file systems and ways of copying keep. Where the folder is does not
+    count, nor does the order of the clips.
+    """
+    members = sorted(clips)
     with ThreadPoolExecutor(_READERS) as pool:
-        states = pool.map(_state, repeat(root), paths)
-        rows = "\n".join(f"{path}\t{state}" for path, state in zip(paths, states, strict=True))
+        found = pool.map(_state, repeat(root), [path for _, path in members])
+        rows = "\n".join(f"{clip_id}\t{path}\t{state}" for (clip_id, path), state in zip(members, found, strict=True))
     return hashlib.sha256(rows.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _state(root: Path, path: str) -> str:
     try:
         status = (root / path).stat()
-    except OSError:
+    except (OSError, ValueError):  # the latter: a path that no file can have
         return "missing"
     return f"{status.st_size} {int(status.st_mtime)}"
-
-
-@cache
-def _paths(tracks: Path, written_ns: int) -> dict[str, list[str]]:
-    """The paths of each shard's clips, relative to the dataset's root."""
-    import pyarrow.parquet as pq  # here, because planning a new run does not need it
-
-    with pq.ParquetFile(tracks) as file:
-        table = file.read(columns=["path", "shard"])
-    by_shard: dict[str, list[str]] = defaultdict(list)
-    for path, shard in zip(table["path"].to_pylist(), table["shard"].to_pylist(), strict=True):
-        by_shard[shard].append(path)
-    return by_shard

@@ -1,7 +1,8 @@
 """What each stage of the workflow reads of the configuration: its specification, as plain data.
 
-The rules hand these to their programs, and Snakemake reruns a job when its specification changes.
-Aggregation recomputes them to tell whether a result on disk is that of this configuration.
+The rules hand these to their programs, which record them beside their results. A job runs again when its specification
+differs from the recorded one. So what decides no result has no place here: not where files lie, nor what they are
+called, nor on which device a network is trained.
 """
 
 import os
@@ -19,7 +20,7 @@ _METADATA = {
     "mtat": ("annotations_final.csv",),
     "msd": ("filtered_list_train.cP", "filtered_list_test.cP", "msd_id_to_tag_vector.cP", "50tagList.txt"),
 }
-_OF_TAGS = ("min_clips", "separator", "tags", "top")
+_NOT_OF_TRACKS = ("exclude", "max_excluded", "root", "seconds", "table", "url")
 
 
 def root(config: Spec, dataset: str) -> str:
@@ -37,7 +38,10 @@ def root(config: Spec, dataset: str) -> str:
 
 def _expanded(config: Spec, dataset: str, key: str) -> str:
     path = config["datasets"][dataset][key]
-    expanded = str(Path(os.path.expandvars(path)).expanduser())
+    try:
+        expanded = str(Path(os.path.expandvars(path)).expanduser())
+    except RuntimeError:  # ~name
+        raise ConfigError(f"datasets.{dataset}.{key}: {path!r} names a user who has no home folder here") from None
     if "$" in expanded:
         raise ConfigError(f"datasets.{dataset}.{key}: {path!r} names an environment variable that is not set")
     return expanded
@@ -71,38 +75,45 @@ def demo(config: Spec, dataset: str) -> Spec:
 
 
 def tracks(config: Spec, dataset: str) -> Spec:
-    """Of reading a dataset's metadata."""
+    """The specification of reading a dataset's metadata; `paths` says where it lies."""
     settings = config["datasets"][dataset]
-    metadata = {key: value for key, value in settings.items() if key not in ("max_excluded", "seconds", "url")}
-    if "table" in metadata:
-        metadata["table"] = _expanded(config, dataset, "table")
-    return metadata | {"dataset": dataset, "root": root(config, dataset)}
+    chosen = {key: value for key, value in settings.items() if key not in _NOT_OF_TRACKS}
+    if isinstance(chosen.get("tags"), str):  # a file, whose content counts and not its name
+        del chosen["tags"]
+    return chosen | {"dataset": dataset}
 
 
-def metadata_files(spec: Spec) -> list[Path]:
-    """The files that a dataset's metadata and the choice from it are read from, by the specification of `tracks`."""
-    chosen = [Path(spec[key]) for key in ("tags", "exclude") if isinstance(spec.get(key), str)]
-    if spec["kind"] == "table":
-        return [Path(spec["table"]), *chosen]
-    names = list(_METADATA[spec["kind"]])
-    if spec.get("audio") == "7digital":
+def paths(config: Spec, dataset: str) -> dict[str, str]:
+    """Where the metadata and the audio of a dataset lie: its `root`, and the files that its settings name.
+
+    Raises
+    ------
+    ConfigError
+        if an environment variable in a path is not set
+    """
+    settings = config["datasets"][dataset]
+    found = {"root": root(config, dataset)}
+    if "table" in settings:
+        found["table"] = _expanded(config, dataset, "table")
+    return found | {key: settings[key] for key in ("tags", "exclude") if isinstance(settings.get(key), str)}
+
+
+def metadata_files(config: Spec, dataset: str) -> dict[str, Path]:
+    """The files that decide `tracks.parquet`, by what they are to it."""
+    settings, found = config["datasets"][dataset], paths(config, dataset)
+    chosen = {key: Path(path) for key, path in found.items() if key != "root"}
+    names = list(_METADATA.get(settings["kind"], ()))
+    if settings.get("audio") == "7digital":
         names += ["MSD_id_to_7D_id.pkl", "7D_id_to_path.pkl"]
-    if spec.get("split") == "artists":
-        names.append("clip_info_final.csv")
-    return [*(Path(spec["root"], name) for name in names), *chosen]
-
-
-def split_rule(spec: Spec) -> str:
-    """How the clips of a dataset are split, in words, by the specification of `tracks`."""
-    if spec["kind"] == "table":
-        return "as the table says, or else by group"
-    return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"
+    return chosen | {name: Path(found["root"], name) for name in names}
 
 
 def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
-    """Of decoding: all that decides which clips there are, but not their tags."""
-    source = {key: value for key, value in tracks(config, dataset).items() if key not in _OF_TAGS}
-    return {"sample_rate": sample_rate, "seconds": config["datasets"][dataset]["seconds"], "source": source}
+    """The specification of decoding: all settings that decide the samples of a clip.
+
+    Which clips a shard has, and what their files are, `howlow.sources` tells.
+    """
+    return {"sample_rate": sample_rate, "seconds": config["datasets"][dataset]["seconds"]}
 
 
 def spectrum(config: Spec) -> Spec:
@@ -126,17 +137,29 @@ def excluded(config: Spec, dataset: str) -> Spec:
 
 
 def train(config: Spec, experiment: Spec, cell: Representation, seed: int) -> Spec:
-    """Of training one cell with one seed."""
+    """The specification of training one cell with one seed."""
+    return of_training(trainings(config, experiment), cell, seed)
+
+
+def trainings(config: Spec, experiment: Spec) -> Spec:
+    """What the specifications of all trainings of an experiment have in common."""
     return {
+        "model": experiment["model"],
+        "options": experiment["options"],
+        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "training": {key: value for key, value in experiment["training"].items() if key != "device"},
+    }
+
+
+def of_training(common: Spec, cell: Representation, seed: int) -> Spec:
+    """The specification of one training, from what `trainings` gives."""
+    return {
+        **common,
         "hop_factor": cell.hop_factor,
         "log_type": cell.log_type,
-        "model": experiment["model"],
         "n_mels": cell.n_mels,
-        "options": experiment["options"],
         "sample_rate": cell.sample_rate,
-        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
         "seed": seed,
-        "training": experiment["training"],
     }
 
 
@@ -160,7 +183,6 @@ def times(config: Spec, experiment: Spec) -> Spec:
     """Of measuring the times of all cells of an experiment."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
-        "device": experiment["training"]["device"],
         "model": experiment["model"],
         "options": experiment["options"],
         "seconds": config["datasets"][experiment["dataset"]]["seconds"],
@@ -171,13 +193,23 @@ def times(config: Spec, experiment: Spec) -> Spec:
 
 
 def aggregate(config: Spec, experiment: Spec) -> Spec:
-    """Of collecting and checking the results of an experiment: all that they come from."""
-    dataset = experiment["dataset"]
+    """The specification of collecting the results of an experiment, and what these have to be made by."""
+    dataset, cells = experiment["dataset"], representations(experiment)
+    stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells})
     return {
-        "datasets": {dataset: config["datasets"][dataset]},
-        "experiments": [experiment],
+        "cells": [cell.name for cell in cells],
+        "dataset": dataset,
+        "model": experiment["model"],
         "seeds": config["seeds"],
-        "spectrograms": config["spectrograms"],
+        "stores": {
+            f"{sample_rate}/{n_mels}": {
+                "decode": decode(config, dataset, sample_rate),
+                "spectrum": spectrum(config),
+                "mel": mel(config, sample_rate, n_mels),
+            }
+            for sample_rate, n_mels in stores
+        },
+        "trainings": trainings(config, experiment),
     }
 
 
@@ -240,6 +272,10 @@ def sonify(config: Spec, experiment: Spec) -> Spec:
         "clips": config["sound"]["n_clips"],
         "methods": config["sound"]["methods"],
         "seconds": config["datasets"][dataset]["seconds"],
-        "source": {"root": root(config, dataset)},
         "window": config["spectrograms"]["window"],
     }
+
+
+def about(config: Spec) -> Spec:
+    """The specification of the page about the results: the complete configuration."""
+    return config

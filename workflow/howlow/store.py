@@ -3,6 +3,7 @@
 A larger hop is every k-th frame, and `log` follows from `db`: neither costs storage.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,16 @@ class Store:
         """Number of frames of a clip at the store's hop."""
         return -(-self._shards[0].shape[2] // self._hop_factor)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """The type that the spectrograms are stored in: float16 or float32."""
+        return self._shards[0].dtype
+
+    @property
+    def log_type(self) -> str:
+        """How the spectrograms are compressed when they are read: `db`, as they are stored, or `log`."""
+        return self._log_type
+
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Read some clips, and nothing else, into memory.
 
@@ -55,10 +66,22 @@ class Store:
         np.ndarray [shape=(batch, n_mels, n_frames), dtype=float32]
         """
         batch = np.empty((len(indices), self.n_mels, self.n_frames), np.float32)
-        for position, index in enumerate(indices):
-            clip = self._shards[self._shard_of[index]][self._row_of[index]]
-            batch[position] = clip[:, :: self._hop_factor]
+        self.copy(batch, indices, np.zeros(len(indices), int))
         return mel.from_db(batch, self._log_type)
+
+    def copy(self, out: np.ndarray, indices: np.ndarray, starts: np.ndarray) -> None:
+        """Copy some frames of some clips, in dB as they are stored, and read no others from the disk.
+
+        Parameters
+        ----------
+        out : np.ndarray [shape=(batch, n_mels, n_frames)], to write to; it says how many frames of each clip to copy
+        indices : np.ndarray [shape=(batch,), dtype=int], positions in `clip_ids`, in any order
+        starts : np.ndarray [shape=(batch,), dtype=int], the first frame of each clip, counted at the store's hop
+        """
+        hop = self._hop_factor
+        for row, index, start in zip(out, indices, starts, strict=True):
+            clip = self._shards[self._shard_of[index]][self._row_of[index]]
+            row[:] = clip[:, start * hop : (start + out.shape[2]) * hop : hop]
 
 
 def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Store:
@@ -79,13 +102,7 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
         if not shard["clip_ids"]:
             continue
         path = folder / shard["file"]
-        try:
-            array = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path}: {error}; run the workflow again to make it anew") from None
-        expected = (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"])
-        if array.shape != expected:
-            raise StoreError(f"{path}: has the shape {array.shape}, its manifest says {expected}")
+        array = open_shard(path, (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"]))
         shard_of += [len(shards)] * len(array)
         row_of += range(len(array))
         shards.append(array)
@@ -93,6 +110,57 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
     if not shards:
         raise StoreError(f"{manifest_path}: holds no clip")
     return Store(clip_ids, shards, np.array(shard_of), np.array(row_of), hop_factor, log_type)
+
+
+def open_shard(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A shard as a memory map.
+
+    Parameters
+    ----------
+    path : its .npy file
+    shape : its shape (n_clips, n_mels, n_frames), or as much of it as is known
+
+    Raises
+    ------
+    StoreError
+        if it is missing, or has another shape, or is damaged; what is there is set aside
+    """
+    try:
+        array = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
+    except (OSError, ValueError, EOFError):
+        raise _set_aside(path, "it is cut off or overwritten") from None
+    if array.shape[: len(shape)] != shape:
+        raise _set_aside(path, f"it has the shape {array.shape} and not {shape}")
+    return array
+
+
+def verify(manifest_path: Path | str) -> None:
+    """Make sure that the bytes of all shards are those that were written, by their SHA-256.
+
+    It reads the whole store once, at about a gigabyte a second, and leaves it in the machine's cache.
+
+    Raises
+    ------
+    StoreError
+        if a shard is missing or damaged; it is set aside, so that the next run makes it anew
+    """
+    for shard in files.read_json(manifest_path)["shards"]:
+        path = Path(manifest_path).with_name(shard["file"])
+        try:
+            is_intact = files.sha256(path) == shard["sha256"]
+        except FileNotFoundError:
+            raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
+        if not is_intact:
+            raise _set_aside(path, "its bytes are not those that were written")
+
+
+def _set_aside(path: Path, why: str) -> StoreError:
+    """Rename a damaged shard, so that it counts as missing; several trainings may find it at once."""
+    with suppress(FileNotFoundError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return StoreError(f"{path}: is damaged: {why}. It is set aside; start the workflow again to make it anew")
 
 
 def content_digest(manifest: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Tables of results to read: in percent as in the paper, beside what was published, as Markdown, LaTeX and pages."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -65,7 +66,24 @@ def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
     if "roc_auc_is_outside" in table:
         text += " An asterisk: more than two published standard deviations from the published mean."
-    return " ".join([text, *notes.get((dataset, model), [])])
+    of_trainings = [mixture(table)] if "device" in table else []
+    return " ".join(filter(None, [text, *of_trainings, *notes.get((dataset, model), [])]))
+
+
+def mixture(table: pd.DataFrame) -> str:
+    """A sentence where the trainings of one model on one dataset ran on different devices or versions of PyTorch.
+
+    Their results may differ for that reason, too. It is empty where all are alike.
+
+    Parameters
+    ----------
+    table : rows of `runs.csv` or of `summary.csv`
+    """
+    counts = Counter(zip(table["device"], table["torch"], strict=True))
+    if len(counts) < 2:
+        return ""
+    shares = "; ".join(f"{n} on {device} with PyTorch {torch}" for (device, torch), n in counts.items())
+    return f"Not all of these were trained alike, and they may differ for that reason, too: {shares}."
 
 
 def groups(table: pd.DataFrame) -> list[pd.DataFrame]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from howlow import mel
+from howlow import mel, needs
 from howlow.representation import Representation, n_samples
 
 _MIN_REPEATS = 5
@@ -38,13 +38,15 @@ def extraction_ms(cell: Representation, seconds: float, window: str) -> float:
 
 
 def inference_ms(model: nn.Module, cell: Representation, seconds: float, batch: int, device: torch.device) -> float:
-    """Time a clip of the network, in batches of that size."""
+    """Time a clip of the network, in batches of that size, computed in parts as scores are (`needs.SCORE_BATCH`)."""
     model.eval()
+    part_size = needs.SCORE_BATCH[device.type]
     spectrograms = torch.randn(batch, 1, cell.n_mels, cell.n_frames(seconds), device=device)
 
     def infer() -> None:
         with torch.inference_mode():
-            model(spectrograms)
+            for part in spectrograms.split(part_size):
+                model(part)
         if device.type == "cuda":
             torch.cuda.synchronize()
 

@@ -1,6 +1,7 @@
-"""`tracks.parquet`: the clips of a dataset with split, shard and tags, as everything downstream reads it."""
+"""`tracks.parquet`: the clips of a dataset with their split, shard and tags. All later stages read it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from howlow import files
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("clip_id", "path", "split", "shard")
+MACRO = "(macro)"
+"""Stands for a tag's name where figures are means over the tags; no tag may be named so."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Tracks:
     labels: np.ndarray
 
     def digest(self) -> str:
-        """SHA-256 of all that is in here; it does not depend on how it is stored."""
+        """SHA-256 of the content. It does not depend on how the content is stored."""
         sums = hashlib.sha256()
         for column in (self.clip_ids, self.paths, self.splits, self.shards, self.tags):
             sums.update("\n".join(column).encode() + b"\0")
@@ -46,8 +49,8 @@ class Tracks:
     def write(self, path: Path | str, dataset: str, split_rule: str = "", source: str = "") -> None:
         """Write as Parquet.
 
-        The schema's metadata has the dataset, the tags in order (a line each), the rule of the split, the digest of
-        the source's files, and the digest of all that is in here.
+        The metadata of the schema has the dataset, the tags in order (one a line), the rule of the split, the digest
+        of the source's files, and the digest of the content.
         """
         columns = [pa.array(column) for column in (self.clip_ids, self.paths, self.splits, self.shards)]
         columns += [pa.array(column) for column in self.labels.T]
@@ -67,26 +70,50 @@ class Tracks:
 
 
 def read(path: Path | str) -> Tracks:
-    """Read what `Tracks.write` wrote."""
-    with pq.ParquetFile(path) as file:  # pq.read_table imports pandas: half a second of every training
-        table = file.read()
+    """Read what `Tracks.write` wrote.
+
+    Raises
+    ------
+    howlow.files.DamagedFileError
+        if the file is damaged
+    """
+    table = _table(path)
     tags = tuple(table.schema.metadata[b"tags"].decode().split("\n"))
     clip_ids, paths, splits, shards = (table[name].to_pylist() for name in COLUMNS)
     labels = np.column_stack([_booleans(table[tag]) for tag in tags])
     return Tracks(clip_ids, paths, splits, shards, tags, labels)
 
 
+def _table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:  # pq.read_table imports pandas: half a second of every training
+            return file.read(columns)
+    except pa.ArrowInvalid:
+        raise files.DamagedFileError(f"{path}: is damaged; start the workflow again to make it anew") from None
+
+
+def shards_by_hash(clip_ids: Sequence[str], n_shards: int) -> list[str]:
+    """The shard of each clip, by a hash of its id: a clip more or less leaves all others where they are."""
+    return [f"{int(hashlib.sha256(clip_id.encode()).hexdigest()[:8], 16) % n_shards:02d}" for clip_id in clip_ids]
+
+
 def _booleans(column: pa.ChunkedArray) -> np.ndarray:
-    # A byte each, from the buffer: `to_numpy` imports pandas.
+    # The buffer has one byte for each value. `to_numpy` would import pandas.
     array = pa.concat_arrays(column.cast(pa.uint8()).chunks)
     return np.frombuffer(array.buffers()[1], np.uint8, len(array), array.offset).astype(bool)
 
 
+def read_paths(path: Path | str) -> tuple[list[str], list[str], list[str]]:
+    """Only shards, clip ids and paths of a `tracks.parquet`, as `howlow.sources.by_shard` takes them."""
+    table = _table(path, ["shard", "clip_id", "path"])
+    return table["shard"].to_pylist(), table["clip_id"].to_pylist(), table["path"].to_pylist()
+
+
 def read_tags(path: Path | str) -> tuple[str, ...]:
-    """Only the tags of a `tracks.parquet`, in order."""
+    """Read only the tags of a `tracks.parquet`, in their order."""
     return tuple(pq.read_schema(path).metadata[b"tags"].decode().split("\n"))
 
 
 def read_size(path: Path | str) -> tuple[int, int]:
-    """Only how many clips and tags a `tracks.parquet` has."""
+    """Read only how many clips and how many tags a `tracks.parquet` has."""
     return pq.read_metadata(path).num_rows, len(read_tags(path))

@@ -1,8 +1,10 @@
 """Training of one cell with one seed, and the scores of the trained network."""
 
+import contextlib
 import ctypes
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.adam import adam
 
-from howlow import files
+from howlow import archive, needs
+from howlow.archive import ArchiveError
 from howlow.errors import HowlowError
-from howlow.feeding import Feed
+from howlow.feeding import Feed, Segments, batch_sizes
 from howlow.protocol import Epoch, Protocol
 
-# Clips whose scores are computed together; it bounds the memory of the evaluation.
-_SCORE_BATCH = {"cpu": 8, "cuda": 64}
+_OUT_OF_MEMORY = ("CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What stands in the errors of CUDA's libraries, for which PyTorch has no class of its own."""
 
 
 class TrainingError(HowlowError):
@@ -109,10 +112,46 @@ def prepare(threads: int, device: str = "cpu") -> torch.device:
     # By this function, because use_deterministic_algorithms imports the compiler. On a GPU PyTorch objects to max
     # pooling, which adds gradients in any order; but where windows don't overlap, there is nothing to add.
     torch.set_deterministic_debug_mode("warn" if has_gpu else "error")
+    # What it does besides, to fill all new memory with NaN, takes a tenth of a step and changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if has_gpu:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
         torch.backends.cudnn.deterministic = True
+        # TF32 would round what float32 is computed from to 11 bits: float32 means the same on all GPUs and the CPU.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda" if has_gpu else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the model of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+@contextlib.contextmanager
+def out_of_memory_is_told(batch_size: int) -> Iterator[None]:
+    """Make a TrainingError of what PyTorch, cuDNN and cuBLAS raise when the memory of a GPU does not suffice."""
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error)
+        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in words for sign in _OUT_OF_MEMORY):
+            raise
+        wanted = words.partition("Tried to allocate ")[2].partition(". ")[0]
+        raise TrainingError(
+            f"the memory of the GPU does not suffice for batches of {batch_size} clips"
+            f"{f', PyTorch wanted {wanted} more' * bool(wanted)}; let fewer programs share the GPU, set a smaller"
+            " batch_size or width for the whole experiment, or use a larger GPU"
+        ) from None
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """What autocast may compute training steps in: bfloat16 where a GPU has it in hardware, else float32.
+
+    Scores are computed in float32 everywhere, and so is the layer that gives the logits.
+    """
+    has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
 def lay_out(model: nn.Module, device: torch.device) -> None:
@@ -159,7 +198,8 @@ def train(
 
     Parameters
     ----------
-    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames); on the feed's device
+    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames); on the feed's device. Where
+        it has `segment_frames`, it is trained on a random segment of so many frames of each clip
     feed : Feed
     train_clips, validation_clips : Clips
     protocol : Protocol
@@ -175,28 +215,35 @@ def train(
     Raises
     ------
     TrainingError
-        if a split is empty, the loss is not finite, or the GPU's memory does not suffice
+        if a split is empty or a batch would have a single clip, or if a loss or a weight is not finite
     """
-    for name, clips in (("training", train_clips), ("validation", validation_clips)):
-        if not len(clips.indices):
-            raise TrainingError(f"there is no {name} clip")
+    _check_sizes(len(train_clips.indices), len(validation_clips.indices), protocol.batch_size)
+    print(f"training on {feed.device.type} in {str(precision(feed.device)).removeprefix('torch.')}", flush=True)
     optimizer = Adam(model)
     history, kept = _resume(checkpoint, identity, model, optimizer, feed.device)
-    try:
-        while not protocol.is_over(history):
-            history.append(_epoch(model, optimizer, feed, train_clips, validation_clips, protocol, seed, len(history)))
-            if protocol.keep == "last" or protocol.is_best(history, len(history) - 1):
-                weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-                kept = Kept(history[-1].epoch, weights)
-            _write_checkpoint(checkpoint, identity, model, optimizer, history, kept)
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"out of GPU memory with batch_size {protocol.batch_size}: {str(error).split('. ')[0]}; a smaller batch or"
-            " fewer trainings that share the GPU may help"
-        ) from None
+    while not protocol.is_over(history):
+        history.append(_epoch(model, optimizer, feed, train_clips, validation_clips, protocol, seed, len(history)))
+        if protocol.keep == "last" or protocol.is_best(history, len(history) - 1):
+            weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            kept = Kept(history[-1].epoch, weights)
+        _write_checkpoint(checkpoint, identity, model, optimizer, history, kept)
     assert kept is not None
     model.load_state_dict(kept.weights)
     return history, kept.epoch
+
+
+def _check_sizes(n_train: int, n_validation: int, batch_size: int) -> None:
+    """Refuse what can't be trained: an empty split, or a batch of one clip, which has no variance to normalize by."""
+    for name, n_clips in (("training", n_train), ("validation", n_validation)):
+        if not n_clips:
+            raise TrainingError(
+                f"there is no {name} clip; each split needs clips, so add some to the dataset or change its `split`"
+            )
+    if 1 in batch_sizes(n_train, batch_size):
+        raise TrainingError(
+            f"a batch would have a single clip, and batch normalization needs two: there are {n_train} training clips"
+            f" and batch_size is {batch_size}; use at least 2 of each"
+        )
 
 
 def score(model: nn.Module, feed: Feed, indices: np.ndarray) -> np.ndarray:
@@ -209,8 +256,20 @@ def score(model: nn.Module, feed: Feed, indices: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(n_clips, n_tags), dtype=float32]
+
+    Raises
+    ------
+    TrainingError
+        if a score is not finite; the message names its clip
     """
-    return torch.sigmoid(_logits(model, feed, indices)).numpy()
+    scores = torch.sigmoid(_logits(model, feed, indices)).numpy()
+    bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(bad):
+        clip_id = feed.store.clip_ids[indices[bad[0]]]
+        raise TrainingError(
+            f"the scores of {len(bad)} of {len(scores)} clips are not finite, the first is that of clip {clip_id}"
+        )
+    return scores
 
 
 def _epoch(
@@ -229,58 +288,86 @@ def _epoch(
     torch.manual_seed(int(np.random.default_rng([seed, epoch, 1]).integers(1 << 62)))
     order = np.random.default_rng([seed, epoch]).permutation(len(train_clips.indices))
     shuffled = Clips(train_clips.indices[order], train_clips.labels[order])
-    train_loss = _pass(model, optimizer, protocol.rate_of(epoch), feed, shuffled, protocol.batch_size)
-    if not np.isfinite(train_loss):
-        raise TrainingError(f"the loss of epoch {epoch} is {train_loss}; a lower learning_rate may help")
-    val_loss, val_roc_auc = _validate(model, feed, validation_clips, need_roc_auc=protocol.keep != "last")
+    segments = _draw_segments(model, feed, len(order), np.random.default_rng([seed, epoch, 2]))
+    train_loss = _pass(model, optimizer, protocol.rate_of(epoch), feed, shuffled, protocol.batch_size, segments)
+    logits = _logits(model, feed, validation_clips.indices)
+    val_loss = float(binary_cross_entropy_with_logits(logits, _float(validation_clips.labels)))
+    _check_finite(epoch, train_loss, model, val_loss, protocol.learning_rate)
+    val_roc_auc = None if protocol.keep == "last" else _roc_auc(validation_clips.labels, logits)
     print(
         f"epoch {epoch}/{protocol.epochs}: training loss {train_loss:.4f}, validation loss {val_loss:.4f}", flush=True
     )
-    return Epoch(epoch, train_loss, val_loss, val_roc_auc, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Epoch(epoch, train_loss, val_loss, val_roc_auc, seconds, device_name(feed.device))
 
 
-def _pass(model: nn.Module, optimizer: Adam, learning_rate: float, feed: Feed, clips: Clips, batch_size: int) -> float:
+def _draw_segments(model: nn.Module, feed: Feed, n_clips: int, rng: np.random.Generator) -> Segments | None:
+    """Which segment of each clip to train on, where a network trains on segments: no other frame has to be read."""
+    n_frames = getattr(model, "segment_frames", None)
+    return n_frames and Segments(rng.integers(feed.store.n_frames - n_frames + 1, size=n_clips), n_frames)
+
+
+def _pass(
+    model: nn.Module,
+    optimizer: Adam,
+    learning_rate: float,
+    feed: Feed,
+    clips: Clips,
+    batch_size: int,
+    segments: Segments | None = None,
+) -> float:
     """One pass over the clips in their order; the mean loss of its clips. A GPU is waited for at its end only."""
     model.train()
     total = torch.zeros((), device=feed.device)
-    labels = _float(clips.labels).to(feed.device)
-    for spectrograms, targets in zip(feed.batches(clips.indices, batch_size), labels.split(batch_size), strict=True):
+    labels = _float(clips.labels).to(feed.device).split(batch_sizes(len(clips.labels), batch_size))
+    for spectrograms, targets in zip(feed.batches(clips.indices, batch_size, segments), labels, strict=True):
         model.zero_grad(set_to_none=True)
-        loss = binary_cross_entropy_with_logits(_forward(model, spectrograms), targets)
+        loss = binary_cross_entropy_with_logits(_training_logits(model, spectrograms), targets)
         loss.backward()
         optimizer.step(learning_rate)
         total += loss.detach() * len(targets)
-    return float(total) / len(labels)
+    return float(total) / len(clips.labels)
 
 
-def _forward(model: nn.Module, spectrograms: Tensor) -> Tensor:
-    """Logits in float32; a GPU computes them in bfloat16, with float32 where PyTorch's autocast sees the need."""
-    device = spectrograms.device.type
-    if device == "cpu":
+def _training_logits(model: nn.Module, spectrograms: Tensor) -> Tensor:
+    """Logits (batch, n_tags) in float32; what comes before them may be computed in fewer bits, see `precision`."""
+    device = spectrograms.device
+    dtype = precision(device)
+    if dtype == torch.float32:
         return model(spectrograms)
-    with torch.autocast(device, torch.bfloat16):
-        return model(spectrograms).float()
-
-
-def _validate(model: nn.Module, feed: Feed, clips: Clips, need_roc_auc: bool) -> tuple[float, float | None]:
-    logits = _logits(model, feed, clips.indices)
-    loss = float(binary_cross_entropy_with_logits(logits, _float(clips.labels)))
-    if not need_roc_auc:
-        return loss, None
-    from howlow import metrics  # scikit-learn takes as long to import as PyTorch: only where it is used
-
-    names = tuple(map(str, range(clips.labels.shape[1])))
-    roc_auc, _ = metrics.macro(metrics.per_tag(names, clips.labels, logits.numpy()))
-    if np.isnan(roc_auc):
-        raise TrainingError("no tag has both positive and negative validation clips to select an epoch by")
-    return loss, roc_auc
+    with torch.autocast(device.type, dtype):
+        return model(spectrograms)
 
 
 def _logits(model: nn.Module, feed: Feed, indices: np.ndarray) -> Tensor:
+    """Logits (n_clips, n_tags) of some clips, computed in float32 and moved to the CPU."""
     model.eval()
     with torch.inference_mode():
-        batches = feed.batches(indices, _SCORE_BATCH[feed.device.type])
-        return torch.cat([_forward(model, batch) for batch in batches]).cpu()
+        return torch.cat([model(batch) for batch in feed.batches(indices, needs.SCORE_BATCH[feed.device.type])]).cpu()
+
+
+def _check_finite(epoch: int, train_loss: float, model: nn.Module, val_loss: float, learning_rate: float) -> None:
+    """Refuse an epoch whose losses or weights are not all finite: nothing that follows from them means anything."""
+    weights = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+    losses = {"the training loss": train_loss, "the validation loss": val_loss}
+    bad = [name for name, loss in losses.items() if not np.isfinite(loss)]
+    if weights:
+        bad.append(f"{len(weights)} of the network's weights and statistics, the first of them {weights[0]}")
+    if bad:
+        raise TrainingError(
+            f"after epoch {epoch} these are not finite: {', '.join(bad)}; a lower learning_rate (it is"
+            f" {learning_rate:g}) or a batch_norm_momentum between 0 and 1 may help"
+        )
+
+
+def _roc_auc(labels: np.ndarray, logits: Tensor) -> float:
+    from howlow import metrics  # scikit-learn takes as long to import as PyTorch: only where it is used
+
+    names = tuple(map(str, range(labels.shape[1])))
+    roc_auc, _ = metrics.macro(metrics.per_tag(names, labels, logits.numpy()))
+    if np.isnan(roc_auc):
+        raise TrainingError("no tag has both positive and negative validation clips to select an epoch by")
+    return roc_auc
 
 
 def _float(labels: np.ndarray) -> Tensor:
@@ -302,21 +389,31 @@ def _write_checkpoint(
         "history": [astuple(epoch) for epoch in history],
         "kept": kept and tuple(kept),
     }
-    with files.whole(path) as beside, beside.open("wb") as file:
-        torch.save(state, file)
+    archive.write(path, state)
 
 
 def _resume(
     path: Path, identity: str, model: nn.Module, optimizer: Adam, device: torch.device
 ) -> tuple[list[Epoch], Kept | None]:
     """Load a checkpoint of this very training; without one, start from the beginning."""
+    if path.is_dir():
+        aside = path.with_name(f"{path.name}.{time.time_ns()}")
+        path.rename(aside)
+        print(f"{path}: is a folder, which is now {aside.name}; the training starts from the beginning", flush=True)
     if not path.is_file():
         return [], None
-    state = torch.load(path, weights_only=True, map_location=device)
-    if state["identity"] != identity:
+    try:
+        state = archive.read(path)
+    except ArchiveError as error:
+        print(f"{error}; the training starts from the beginning", flush=True)
+        return [], None
+    if not isinstance(state, dict) or state.get("identity") != identity:
+        print(f"{path}: belongs to another training; this one starts from the beginning", flush=True)
         return [], None
     model.load_state_dict(state["model"])
-    optimizer.state = state["optimizer"]
+    optimizer.state = {name: [tensor.to(device) for tensor in tensors] for name, tensors in state["optimizer"].items()}
     history = [Epoch(*values) for values in state["history"]]
     print(f"going on after epoch {len(history)}", flush=True)
+    if history and history[-1].device != device_name(device):
+        print(f"on another device: {device_name(device)}, after {history[-1].device}", flush=True)
     return history, Kept(*state["kept"])

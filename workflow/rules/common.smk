@@ -1,30 +1,46 @@
-# What the rules share: the checked configuration, names, and the two parameters of every rule.
+# What the rules share: the checked configuration, what each rule runs and leaves, and the names of its files.
 import gc
 import os
+import shlex
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 WORKFLOW = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(WORKFLOW))
 
+import snakemake_internals
 from howlow import config as configuration
-from howlow import files, needs, provenance, sources, specs
+from howlow import files, needs, provenance, records, sources, specs
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
 
-SCRIPTS = WORKFLOW / "scripts"
+snakemake_internals.refuse_untried_version()
+snakemake_internals.refuse_module(workflow)
 
-# Planning makes millions of objects that stay: a sixth of its time went into looking for cycles among them.
+CONFIGURATION = snakemake_internals.configuration_files(workflow)
+
+SCRIPTS = WORKFLOW / "scripts"
+CHANGES = Path(".snakemake", "changed")
+# A digest of the published figures, which stand beside the measured ones.
+PUBLISHED = files.sha256(WORKFLOW.parent / "resources" / "published.csv")
+
+# Planning makes millions of objects that stay. Looking for cycles among them took a sixth of its time.
 gc.set_threshold(100_000)
 
-# Programs run under the interpreter of Snakemake, also where its environment is not active.
+# Programs run under Snakemake's own interpreter, also where its environment is not active.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 try:
-    configuration.complete(config, ", ".join(map(str, workflow.configfiles)))
+    # Read once more: Snakemake's reader lets pass what `howlow.strict_yaml` refuses.
+    config.update(configuration.load(*CONFIGURATION, overrides=snakemake_internals.configuration_overrides(workflow)))
     for name in config["datasets"]:
-        specs.tracks(config, name)
+        specs.paths(config, name)
 except HowlowError as error:
     raise WorkflowError(str(error))
 
@@ -63,21 +79,360 @@ wildcard_constraints:
     cell=r"[^/]+_mel\d+_x\d+_(db|log)",
 
 
-def program(name, arguments):
+class Stage(NamedTuple):
+    """What a rule runs and leaves.
+
+    Attributes
+    ----------
+    program : its program in workflow/scripts
+    record : where it records what made its results
+    result : one of its results, which without a record is not trusted; None if the record is itself a result
+    spec : gives the specification of a job by its wildcards
+    also : gives what else a record has to say
+    """
+
+    program: str
+    record: str
+    result: str | None
+    spec: Callable
+    also: Callable = lambda wildcards: {}
+
+
+def experiment(wildcards):
+    return EXPERIMENTS[wildcards.dataset, wildcards.model]
+
+
+def kind(dataset):
+    return config["datasets"][dataset]["kind"]
+
+
+def spec_of_decode(w):
+    """The specification of `decode`; audio that is made here is known by what makes it, before it is there."""
+    spec = specs.decode(config, w.dataset, int(w.sample_rate))
+    if kind(w.dataset) == "demo":
+        return spec | {"generator": expected("demo", w)}
+    return spec | (specs.download(config, w.dataset) if specs.is_made_here(config, w.dataset) else {})
+
+
+def spec_of_training(w):
+    return specs.train(config, experiment(w), Representation.parse(w.cell), int(w.seed))
+
+
+def source_of(w):
+    """What the record of `decode` has to say of the clips of a shard and of their audio files."""
+    return {"source": source(w.dataset, w.shard)}
+
+
+@cache
+def source(dataset, shard):
+    members, root = clips(dataset), Path(specs.root(config, dataset))
+    return sources.digest(members[shard], root) if members and root.is_dir() else records.ANYTHING
+
+
+class OfDataset(NamedTuple):
+    """The wildcards of a job of a whole dataset."""
+
+    dataset: str
+
+    def items(self):
+        return self._asdict().items()
+
+
+class OfBands(NamedTuple):
+    """The wildcards of a job of `mel`, from those of the job of `decode` that it depends on."""
+
+    of_decode: object
+    n_mels: int
+
+    def __getattr__(self, name):
+        return getattr(self.of_decode, name)
+
+    def items(self):
+        return [*self.of_decode.items(), ("n_mels", self.n_mels)]
+
+
+@cache
+def clips(dataset):
+    """The clips of each shard; nothing while the dataset is not there.
+
+    They come from `tracks.parquet`. Where that is to be made anew, they come from the dataset's own metadata: so it is
+    known before the run which shards have other clips than before.
+    """
+    from howlow import datasets  # a new run needs neither
+    from howlow import tracks as tracks_module
+
+    path = Path("results", dataset, "tracks.parquet")
+    try:
+        if path.exists() and not difference("tracks", OfDataset(dataset)):
+            return sources.by_shard(*tracks_module.read_paths(path))
+        with redirect_stdout(StringIO()):  # `tracks` says it again
+            tracks, _ = datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
+        return sources.by_shard(tracks.shards, tracks.clip_ids, tracks.paths)
+    except HowlowError:  # `tracks` says what is wrong
+        return {}
+
+
+def metadata_of(w):
+    """What the record of `tracks` has to say of the dataset's own files: what it says, unless one has changed."""
+    record = records.read(Path(STAGES["tracks"].record.format(dataset=w.dataset))) or {}
+    recorded = record.get("metadata", {})
+    name = sources.changed(specs.metadata_files(config, w.dataset), recorded)
+    return {"metadata": recorded if name is None else recorded | {name: "changed"}}
+
+
+def origin_of_spectra(w):
+    return {"origin": {"decode": expected("decode", w)}}
+
+
+def origin_of_mel(w):
+    by = {"decode": expected("decode", w), "spectrum": expected("spectrum", w)}
+    del by["spectrum"]["origin"]
+    return {"origin": by}
+
+
+STAGES = {
+    "demo": Stage(
+        "demo",
+        "results/{dataset}/records/demo.json",
+        "results/{dataset}/source/annotations_final.csv",
+        lambda w: specs.demo(config, w.dataset),
+    ),
+    "download": Stage(
+        "download",
+        "results/{dataset}/records/download.json",
+        None,
+        lambda w: specs.download(config, w.dataset),
+    ),
+    "tracks": Stage(
+        "tracks",
+        "results/{dataset}/records/tracks.json",
+        "results/{dataset}/tracks.parquet",
+        lambda w: specs.tracks(config, w.dataset),
+        metadata_of,
+    ),
+    "decode": Stage("decode", "results/{dataset}/clips/{sample_rate}/{shard}.json", None, spec_of_decode, source_of),
+    "excluded": Stage(
+        "excluded",
+        "results/{dataset}/records/excluded.json",
+        "results/{dataset}/excluded.csv",
+        lambda w: specs.excluded(config, w.dataset),
+    ),
+    "spectrum": Stage(
+        "spectrum",
+        "results/{dataset}/spectrum/{sample_rate}/{shard}.json",
+        None,
+        lambda w: specs.spectrum(config),
+        origin_of_spectra,
+    ),
+    "mel": Stage(
+        "mel",
+        "results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.json",
+        "results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.npy",
+        lambda w: specs.mel(config, int(w.sample_rate), int(w.n_mels)),
+        origin_of_mel,
+    ),
+    "store": Stage(
+        "store",
+        "results/{dataset}/mel/{sample_rate}/{n_mels}/manifest.json",
+        None,
+        lambda w: specs.store(config, w.dataset),
+    ),
+    "train": Stage(
+        "train",
+        "results/{dataset}/{model}/{cell}/seed{seed}/run.json",
+        "results/{dataset}/{model}/{cell}/seed{seed}/scores.parquet",
+        spec_of_training,
+    ),
+    "evaluate": Stage(
+        "evaluate",
+        "results/{dataset}/{model}/{cell}/metrics.json",
+        "results/{dataset}/{model}/{cell}/metrics.csv",
+        lambda w: specs.evaluate(config),
+    ),
+    "cost": Stage(
+        "cost",
+        "results/{dataset}/{model}/records/cost.json",
+        "results/{dataset}/{model}/cost.csv",
+        lambda w: specs.cost(config, experiment(w)),
+    ),
+    "times": Stage(
+        "times",
+        "results/{dataset}/{model}/records/times.json",
+        "results/{dataset}/{model}/times.csv",
+        lambda w: specs.times(config, experiment(w)),
+    ),
+    "aggregate": Stage(
+        "aggregate",
+        "results/{dataset}/{model}/records/aggregate.json",
+        "results/{dataset}/{model}/runs.csv",
+        lambda w: specs.aggregate(config, experiment(w)),
+    ),
+    "collect": Stage("collect", "results/records/collect.json", "results/runs.csv", lambda w: specs.collect(config)),
+    "figure1": Stage(
+        "figure1", "results/records/figure1.json", "results/figure1.pdf", lambda w: dict(config["figure1"])
+    ),
+    "paper_table": Stage(
+        "tables",
+        "results/records/{table}.json",
+        "results/{table}.csv",
+        lambda w: specs.table(config, w.table) | {"published": PUBLISHED},
+    ),
+    "statistics": Stage(
+        "compare", "results/records/statistics.json", "results/statistics.csv", lambda w: specs.statistics(config)
+    ),
+    "tradeoff": Stage(
+        "tradeoff", "results/records/tradeoff.json", "results/tradeoff.csv", lambda w: specs.tradeoff(config)
+    ),
+    "tags": Stage(
+        "heatmap",
+        "results/records/tags.json",
+        "results/tags.csv",
+        lambda w: specs.cells(config, EXPERIMENTS[MAIN]),
+    ),
+    "curves": Stage(
+        "curves",
+        "results/{dataset}/{model}/records/curves.json",
+        "results/{dataset}/{model}/curves.pdf",
+        lambda w: specs.cells(config, experiment(w)),
+    ),
+    "sonify": Stage(
+        "sonify",
+        "results/records/sonify.json",
+        "results/sound.html",
+        lambda w: specs.sonify(config, EXPERIMENTS[MAIN]),
+    ),
+    "about": Stage("about", "results/records/about.json", "results/versions.csv", lambda w: specs.about(config)),
+}
+
+
+def record(rule):
+    """The output of a rule that records what made the others."""
+    return STAGES[rule].record
+
+
+def spec(rule):
+    """The parameter of a rule that its program works by.
+
+    It is a function, because Snakemake would take braces in a text for wildcards.
+    """
+    return lambda wildcards: as_text(STAGES[rule].spec(wildcards))
+
+
+def as_text(data):
+    """Plain data as a parameter that is JSON, without `<`.
+
+    The report has parameters in a script element, which `</script>` in the name of a folder would end.
+    """
+    return provenance.canonical(data).replace("<", r"\u003c")
+
+
+def program(rule, arguments):
     """The shell command of a rule: its program, the options that all programs have, its arguments."""
-    options = "--spec {params.spec:q} --code {params.code} --parent $PPID"
-    return f"exec python {SCRIPTS / name}.py {options} {arguments} > {{log}} 2>&1"
+    script = shlex.quote(str(SCRIPTS / f"{STAGES[rule].program}.py"))
+    script = script.replace("{", "{{").replace("}", "}}")
+    options = "--spec {params.spec:q} --record {output.record} --parent $PPID"
+    return f"exec python {script} {options} {arguments} > {{log}} 2>&1"
 
 
 def code(name):
-    """The parameter that stands for all code that a program runs."""
-    return provenance.code_digest(SCRIPTS / f"{name}.py")
+    """The code that a program runs."""
+    return provenance.code(SCRIPTS / f"{name}.py")
 
 
-def spec(of, *arguments):
-    """The parameter that stands for all that a stage reads of the configuration."""
-    # The report has parameters in a script element, which `</script>` in the name of a folder would end.
-    return provenance.canonical(of(*arguments)).replace("<", r"\u003c")
+def expected(rule, wildcards):
+    """What the record of a job has to say."""
+    stage = STAGES[rule]
+    made_by = {"spec": stage.spec(wildcards)}
+    if rule != "download":  # another way of downloading does not change what was downloaded
+        made_by["code"] = code(stage.program)
+    return made_by | stage.also(wildcards)
+
+
+CHANGED = {}
+"""How the results that are there differ from what would be made now: a `Difference` or None, by their records."""
+
+
+def difference(rule, wildcards):
+    """How the results of a job differ from what it would make now; None if they do not, or if there are none."""
+    stage, values = STAGES[rule], dict(wildcards.items())
+    path = Path(stage.record.format(**values))
+    if path not in CHANGED:
+        is_there = path.exists() or (stage.result and os.path.lexists(stage.result.format(**values)))
+        CHANGED[path] = records.difference(path, expected(rule, wildcards)) if is_there else None
+    return CHANGED[path]
+
+
+def changed(rule):
+    """The input of a rule that makes a job run again when its results are not those that it would make now.
+
+    It is a file that is newer than the results, which is Snakemake's documented reason to run a job again. Its name
+    says what has changed, and Snakemake shows it. Where nothing has changed, or nothing is there, there is no such
+    input.
+    """
+
+    def marker(wildcards):
+        found = difference(rule, wildcards)
+        return marker_of(found.name) if found else []
+
+    return marker
+
+
+@cache
+def marker_of(name):
+    path = CHANGES / "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)[-80:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Jobs of a cluster read this, too. Its content is new, because Snakemake does not mind newer files of the same.
+    if snakemake_internals.is_main_process(workflow) or not path.exists():
+        path.write_text(os.urandom(16).hex())
+    return str(path)
+
+
+def is_current(rule, wildcards):
+    """Whether the results of a job are there and those that it would make now, and the user forces nothing."""
+    is_there = Path(STAGES[rule].record.format(**dict(wildcards.items()))).exists()
+    return is_there and not difference(rule, wildcards) and not snakemake_internals.is_forcing(workflow)
+
+
+def inputs_of_mel(wildcards):
+    """The spectra that mel-spectrograms are made from; nothing where these are current.
+
+    Snakemake runs again whatever depends on a file that is made again, and spectra are made again for every new number
+    of bands.
+    """
+    if is_current("mel", wildcards):
+        return {}
+    spectra = "results/{dataset}/spectrum/{sample_rate}/{shard}".format(**dict(wildcards.items()))
+    return {"spectra": f"{spectra}.npy", "record": f"{spectra}.json", "changed": changed("mel")(wildcards)}
+
+
+def inputs_of_decode(wildcards):
+    """The tracks and what else decides the clips; where all that is made of these is current, new tracks do not matter.
+
+    Which clips a shard has is known before `tracks` runs. Audio is an input only where the workflow makes it: a user
+    has too many files. Snakemake does not look at what follows from an `ancient` input, so there must be nothing stale.
+    """
+    cells = [cell for pair in CELLS if pair[0] == wildcards.dataset for cell in CELLS[pair]]
+    bands = {cell.n_mels for cell in cells if cell.sample_rate == int(wildcards.sample_rate)}
+    are_current = is_current("decode", wildcards) and all(is_current("mel", OfBands(wildcards, n)) for n in bands)
+    when = ancient if are_current else str
+    found = {"tracks": when(f"results/{wildcards.dataset}/tracks.parquet"), "changed": changed("decode")(wildcards)}
+    if specs.is_made_here(config, wildcards.dataset):
+        found["audio"] = when(f"results/{wildcards.dataset}/source/mp3")
+    return found
+
+
+def inputs_of_tracks(wildcards):
+    """The dataset's own metadata. Of a user's files only the content counts, which `changed` looks at."""
+    files = specs.metadata_files(config, wildcards.dataset).values()
+    if specs.is_made_here(config, wildcards.dataset):
+        made = Path("results", wildcards.dataset, "source")
+        return [str(path) if path.is_relative_to(made) else ancient(str(path)) for path in files]
+    return [ancient(str(path)) for path in files if path.exists()]  # the program says which is missing
+
+
+def paths(wildcards, input):
+    """The parameter that says where a dataset lies; a function with `input` is no reason to run a job again."""
+    return as_text(specs.paths(config, wildcards.dataset))
 
 
 def more(amount):
@@ -85,95 +440,9 @@ def more(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def kind(dataset):
-    return config["datasets"][dataset]["kind"]
-
-
 def one_of(*names):
     """A regular expression of some names; of none, one that nothing matches."""
     return "|".join(names) or "(?!)"
-
-
-def experiment(wildcards):
-    return EXPERIMENTS[wildcards.dataset, wildcards.model]
-
-
-def metadata(wildcards):
-    """The files that `tracks` reads: some are made by a rule; of a user's, the program reports what is missing."""
-    spec = specs.tracks(config, wildcards.dataset)
-    made = Path("results", wildcards.dataset, "source")
-    return [path for path in specs.metadata_files(spec) if path.is_relative_to(made) or path.exists()]
-
-
-def audio_state(dataset, shard):
-    """What changes when an audio file of a shard is replaced."""
-    tracks = Path("results", dataset, "tracks.parquet")
-    return sources.shard_digest(tracks, Path(specs.root(config, dataset)), shard)
-
-
-def origin(dataset, sample_rate, shard):
-    """What decides the spectra of a shard: its audio, and specification and code of what they are made by."""
-    made_by = {
-        "decode": [specs.decode(config, dataset, int(sample_rate)), code("decode")],
-        "spectrum": [specs.spectrum(config), code("spectrum")],
-    }
-    return provenance.digest(made_by | {"audio": audio_state(dataset, shard)})
-
-
-def is_current(record, expected):
-    """Whether a record on disk says that its results are those of this configuration, code and audio.
-
-    Snakemake would rerun whatever depends on a file that is made again, and spectra are made again for every new number
-    of bands. What has a current record waits for nothing, unless the user forces something.
-    """
-    settings = workflow.dag_settings
-    if settings.forceall or settings.forcerun or settings.forcetargets:
-        return False
-    try:
-        found = files.read_json(record)
-    except FileNotFoundError:
-        return False
-    return all(found.get(key) == value for key, value in expected.items())
-
-
-def is_current_mel(dataset, sample_rate, n_mels, shard):
-    """Whether the mel-spectrograms of a shard are there and current."""
-    made = f"results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}"
-    # Its job was killed just when it was done: Snakemake makes it again.
-    if workflow.persistence._filter_incomplete_keys([f"{made}.npy", f"{made}.json"]):
-        return False
-    by = [provenance.digest(specs.mel(config, int(sample_rate), int(n_mels))), code("mel")]
-    expected = {"made_by": by, "source": origin(dataset, sample_rate, shard)}
-    return Path(f"{made}.npy").exists() and is_current(f"{made}.json", expected)
-
-
-def spectra_to_reduce(wildcards):
-    """The spectra that mel-spectrograms are made from; nothing where these are there and current."""
-    dataset, sample_rate, shard = wildcards.dataset, wildcards.sample_rate, wildcards.shard
-    if is_current_mel(dataset, sample_rate, wildcards.n_mels, shard):
-        return {}
-    spectra = f"results/{dataset}/spectrum/{sample_rate}/{shard}"
-    return {"spectra": f"{spectra}.npy", "record": f"{spectra}.json"}
-
-
-def tracks_to_decode(wildcards):
-    """Where all that is made of a shard is current, new tracks are no reason to decode it: its clips are the same."""
-    dataset, sample_rate, shard = wildcards.dataset, wildcards.sample_rate, wildcards.shard
-    tracks = f"results/{dataset}/tracks.parquet"
-    expected = {
-        "spec": provenance.digest(specs.decode(config, dataset, int(sample_rate))),
-        "code": code("decode"),
-        "source": audio_state(dataset, shard),
-    }
-    clips = is_current(f"results/{dataset}/clips/{sample_rate}/{shard}.json", expected)
-    cells = [cell for pair in CELLS if pair[0] == dataset for cell in CELLS[pair]]
-    bands = {cell.n_mels for cell in cells if cell.sample_rate == int(sample_rate)}
-    return ancient(tracks) if clips and all(is_current_mel(dataset, sample_rate, n, shard) for n in bands) else tracks
-
-
-def generated_audio(wildcards):
-    """The audio that the workflow makes itself; that of a user is no input file of a job, there is too much of it."""
-    return "results/{dataset}/source/mp3" if specs.is_made_here(config, wildcards.dataset) else []
 
 
 def manifest(wildcards):

@@ -2,7 +2,10 @@
 
 
 rule demo:
+    input:
+        changed=changed("demo"),
     output:
+        record=record("demo"),
         annotations="results/{dataset}/source/annotations_final.csv",
         clip_info="results/{dataset}/source/clip_info_final.csv",
         audio=directory("results/{dataset}/source/mp3"),
@@ -15,14 +18,16 @@ rule demo:
         mem_mb=4_000,
         runtime=60,
     params:
-        spec=lambda w: spec(specs.demo, config, w.dataset),
-        code=code("demo"),
+        spec=spec("demo"),
     shell:
         program("demo", "--root results/{wildcards.dataset}/source --threads {threads}")
 
 
 rule download:
+    input:
+        changed=changed("download"),
     output:
+        record=record("download"),
         annotations="results/{dataset}/source/annotations_final.csv",
         clip_info="results/{dataset}/source/clip_info_final.csv",
         audio=directory("results/{dataset}/source/mp3"),
@@ -35,16 +40,17 @@ rule download:
         mem_mb=1_000,
         runtime=240,
     params:
-        spec=lambda w: spec(specs.download, config, w.dataset),
-        code=code("download"),
+        spec=spec("download"),
     shell:
         program("download", "--root results/{wildcards.dataset}/source")
 
 
 rule tracks:
     input:
-        metadata,
+        inputs_of_tracks,
+        changed=changed("tracks"),
     output:
+        record=record("tracks"),
         tracks="results/{dataset}/tracks.parquet",
         left_out="results/{dataset}/left_out.csv",
     log:
@@ -54,19 +60,24 @@ rule tracks:
         mem_mb=4_000,
         runtime=30,
     params:
-        spec=lambda w: spec(specs.tracks, config, w.dataset),
-        code=code("tracks"),
+        spec=spec("tracks"),
+        paths=paths,
+        metadata=lambda w, input: as_text(
+            {name: str(path) for name, path in specs.metadata_files(config, w.dataset).items()}
+        ),
     shell:
-        program("tracks", "--tracks {output.tracks} --left-out {output.left_out}")
+        program(
+            "tracks",
+            "--paths {params.paths:q} --metadata {params.metadata:q} --tracks {output.tracks} --left-out {output.left_out}",
+        )
 
 
 rule decode:
     input:
-        tracks=tracks_to_decode,
-        audio=generated_audio,
+        unpack(inputs_of_decode),
     output:
         audio=temp("results/{dataset}/audio/{sample_rate}/{shard}.npy"),
-        clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
+        record=record("decode"),
     log:
         "logs/{dataset}/decode/{sample_rate}/{shard}.log",
     threads: 1
@@ -74,19 +85,19 @@ rule decode:
         mem_mb=1_000,
         runtime=120,
     params:
-        spec=lambda w: spec(specs.decode, config, w.dataset, int(w.sample_rate)),
-        source=lambda w: audio_state(w.dataset, w.shard),
-        code=code("decode"),
+        spec=spec("decode"),
+        root=lambda w, input: specs.root(config, w.dataset),
     shell:
         program(
             "decode",
-            "--tracks {input.tracks} --shard {wildcards.shard} --source {params.source} --audio {output.audio}"
-            " --clips {output.clips} --threads {threads}",
+            "--tracks {input.tracks} --shard {wildcards.shard} --root {params.root:q} --audio {output.audio}"
+            " --threads {threads}",
         )
 
 
 rule excluded:
     input:
+        changed=changed("excluded"),
         left_out="results/{dataset}/left_out.csv",
         clips=lambda w: expand(
             "results/{dataset}/clips/{sample_rate}/{shard}.json",
@@ -95,6 +106,7 @@ rule excluded:
             shard=specs.shards(config, w.dataset),
         ),
     output:
+        record=record("excluded"),
         table="results/{dataset}/excluded.csv",
         page=report(
             "results/{dataset}/excluded.html",
@@ -109,8 +121,7 @@ rule excluded:
         mem_mb=1_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.excluded, config, w.dataset),
-        code=code("excluded"),
+        spec=spec("excluded"),
     shell:
         program(
             "excluded",

@@ -3,12 +3,14 @@
 
 rule evaluate:
     input:
+        changed=changed("evaluate"),
         tracks="results/{dataset}/tracks.parquet",
         scores=expand(
             "results/{dataset}/{model}/{cell}/seed{seed}/scores.parquet", seed=config["seeds"], allow_missing=True
         ),
     output:
-        "results/{dataset}/{model}/{cell}/metrics.csv",
+        record=record("evaluate"),
+        metrics="results/{dataset}/{model}/{cell}/metrics.csv",
     log:
         "logs/{dataset}/{model}/{cell}/evaluate.log",
     threads: 1
@@ -16,8 +18,7 @@ rule evaluate:
         mem_mb=2_000,
         runtime=30,
     params:
-        spec=spec(specs.evaluate, config),
-        code=code("evaluate"),
+        spec=spec("evaluate"),
     shell:
         program(
             "evaluate",
@@ -27,9 +28,11 @@ rule evaluate:
 
 rule cost:
     input:
+        changed=changed("cost"),
         tracks="results/{dataset}/tracks.parquet",
     output:
-        "results/{dataset}/{model}/cost.csv",
+        record=record("cost"),
+        cost="results/{dataset}/{model}/cost.csv",
     log:
         "logs/{dataset}/{model}/cost.log",
     threads: 1
@@ -37,28 +40,29 @@ rule cost:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.cost, config, experiment(w)),
-        code=code("cost"),
+        spec=spec("cost"),
     shell:
-        program("cost", "--tracks {input.tracks} --cost {output}")
+        program("cost", "--tracks {input.tracks} --cost {output.cost}")
 
 
 rule times:
     input:
+        changed=changed("times"),
         tracks="results/{dataset}/tracks.parquet",
         runs="results/{dataset}/{model}/runs.csv",  # waits for all trainings
     output:
-        "results/{dataset}/{model}/times.csv",
+        record=record("times"),
+        times="results/{dataset}/{model}/times.csv",
     log:
         "logs/{dataset}/{model}/times.log",
     # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
     threads: 8
     resources:
-        mem_mb=lambda w: max(needs.training_mb(config, experiment(w), cell, 64) for cell in CELLS[w.dataset, w.model]),
+        mem_mb=lambda w: max(needs.times_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),
         runtime=240,
-        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+        gpu=lambda w: int(takes_gpu(w)),
     params:
-        spec=lambda w: spec(specs.times, config, experiment(w)),
-        code=code("times"),
+        spec=spec("times"),
+        device=device_options,
     shell:
-        program("times", "--tracks {input.tracks} --times {output}")
+        program("times", "--tracks {input.tracks} --times {output.times} {params.device}")

@@ -3,12 +3,13 @@
 
 rule spectrum:
     input:
+        changed=changed("spectrum"),
         audio="results/{dataset}/audio/{sample_rate}/{shard}.npy",
         clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
     output:
         # Made once for all numbers of bands; as large as the audio, which can go then.
         spectra=temp("results/{dataset}/spectrum/{sample_rate}/{shard}.npy"),
-        record="results/{dataset}/spectrum/{sample_rate}/{shard}.json",
+        record=record("spectrum"),
     log:
         "logs/{dataset}/spectrum/{sample_rate}/{shard}.log",
     # Before further decoding, so that few shards of audio and of spectra exist at once.
@@ -18,22 +19,20 @@ rule spectrum:
         mem_mb=1_000,
         runtime=60,
     params:
-        spec=spec(specs.spectrum, config),
-        code=code("spectrum"),
+        spec=spec("spectrum"),
     shell:
         program(
             "spectrum",
-            "--audio {input.audio} --clips {input.clips} --spectra {output.spectra} --record {output.record}"
-            " --threads {threads}",
+            "--audio {input.audio} --clips {input.clips} --spectra {output.spectra} --threads {threads}",
         )
 
 
 rule mel:
     input:
-        unpack(spectra_to_reduce),
+        unpack(inputs_of_mel),
     output:
         mel="results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.npy",
-        record="results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.json",
+        record=record("mel"),
     log:
         "logs/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.log",
     priority: 2
@@ -42,19 +41,17 @@ rule mel:
         mem_mb=1_000,
         runtime=60,
     params:
-        spec=lambda w: spec(specs.mel, config, int(w.sample_rate), int(w.n_mels)),
-        code=code("mel"),
-        source=lambda w: origin(w.dataset, w.sample_rate, w.shard),
+        spec=spec("mel"),
     shell:
         program(
             "mel",
-            "--spectra {input.spectra} --spectra-record {input.record} --source {params.source} --mel {output.mel}"
-            " --record {output.record} --threads {threads}",
+            "--spectra {input.spectra} --spectra-record {input.record} --mel {output.mel} --threads {threads}",
         )
 
 
 rule store:
     input:
+        changed=changed("store"),
         tracks="results/{dataset}/tracks.parquet",
         records=lambda w: expand(
             "results/{dataset}/mel/{sample_rate}/{n_mels}/{shard}.{ending}",
@@ -63,7 +60,7 @@ rule store:
             allow_missing=True,
         ),
     output:
-        "results/{dataset}/mel/{sample_rate}/{n_mels}/manifest.json",
+        record=record("store"),
     log:
         "logs/{dataset}/mel/{sample_rate}/{n_mels}/store.log",
     threads: 1
@@ -71,7 +68,6 @@ rule store:
         mem_mb=1_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.store, config, w.dataset),
-        code=code("store"),
+        spec=spec("store"),
     shell:
-        program("store", "--tracks {input.tracks} --manifest {output}")
+        program("store", "--tracks {input.tracks}")

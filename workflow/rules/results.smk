@@ -4,6 +4,7 @@
 
 rule aggregate:
     input:
+        changed=changed("aggregate"),
         metrics=lambda w: experiment_files(w, "metrics.csv"),
         runs=lambda w: [file for seed in config["seeds"] for file in experiment_files(w, f"seed{seed}/run.json")],
         cost="results/{dataset}/{model}/cost.csv",
@@ -15,6 +16,7 @@ rule aggregate:
         ),
         tracks="results/{dataset}/tracks.parquet",
     output:
+        record=record("aggregate"),
         runs="results/{dataset}/{model}/runs.csv",
         summary="results/{dataset}/{model}/summary.csv",
     log:
@@ -24,17 +26,18 @@ rule aggregate:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.aggregate, config, experiment(w)),
-        code=code("aggregate"),
+        spec=spec("aggregate"),
     shell:
         program("aggregate", "--results results --runs {output.runs} --summary {output.summary}")
 
 
 rule collect:
     input:
+        changed=changed("collect"),
         runs=of_experiments("runs.csv"),
         summaries=of_experiments("summary.csv"),
     output:
+        record=record("collect"),
         runs=report(
             "results/runs.csv", category="Tables", caption="../report/runs.rst", labels={"result": "All runs (CSV)"}
         ),
@@ -46,8 +49,7 @@ rule collect:
         mem_mb=1_000,
         runtime=10,
     params:
-        spec=spec(specs.collect, config),
-        code=code("collect"),
+        spec=spec("collect"),
     shell:
         program(
             "collect",
@@ -57,10 +59,12 @@ rule collect:
 
 rule figure1:
     input:
-        of_experiment(config["figure1"], "summary.csv"),
+        changed=changed("figure1"),
+        summary=of_experiment(config["figure1"], "summary.csv"),
     output:
-        "results/figure1.pdf",
-        report(
+        record=record("figure1"),
+        pdf="results/figure1.pdf",
+        png=report(
             "results/figure1.png", category="Figures", caption="../report/figure1.rst", labels={"result": "Figure 1"}
         ),
     log:
@@ -70,21 +74,24 @@ rule figure1:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=spec(dict, config["figure1"]),
-        code=code("figure1"),
+        spec=spec("figure1"),
     shell:
-        program("figure1", "--summary {input} --figures {output}")
+        program("figure1", "--summary {input.summary} --figures {output.pdf} {output.png}")
 
 
 rule paper_table:
     input:
+        changed=changed("paper_table"),
         summaries=lambda w: of_experiments("summary.csv", specs.shown(config, w.table)),
         tracks=lambda w: [f"results/{e['dataset']}/tracks.parquet" for e in specs.shown(config, w.table)],
     output:
-        "results/{table}.csv",
-        "results/{table}.md",
-        "results/{table}.tex",
-        report("results/{table}.html", category="Tables", caption="../report/table.rst", labels={"result": "{table}"}),
+        record=record("paper_table"),
+        csv="results/{table}.csv",
+        markdown="results/{table}.md",
+        latex="results/{table}.tex",
+        page=report(
+            "results/{table}.html", category="Tables", caption="../report/table.rst", labels={"result": "{table}"}
+        ),
     log:
         "logs/{table}.log",
     wildcard_constraints:
@@ -94,17 +101,22 @@ rule paper_table:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.table, config, w.table),
-        code=code("tables"),
+        spec=spec("paper_table"),
     shell:
-        program("tables", "--results results --summaries {input.summaries} --tables {output}")
+        program(
+            "paper_table",
+            "--results results --summaries {input.summaries}"
+            " --tables {output.csv} {output.markdown} {output.latex} {output.page}",
+        )
 
 
 rule statistics:
     input:
+        changed=changed("statistics"),
         runs="results/runs.csv",
         tracks=expand("results/{dataset}/tracks.parquet", dataset=DATASETS),
     output:
+        record=record("statistics"),
         table=report(
             "results/statistics.csv",
             category="Comparisons",
@@ -125,11 +137,10 @@ rule statistics:
         mem_mb=more(4_000),
         runtime=240,
     params:
-        spec=spec(specs.statistics, config),
-        code=code("compare"),
+        spec=spec("statistics"),
     shell:
         program(
-            "compare",
+            "statistics",
             "--results results --runs {input.runs} --table {output.table} --text {output.text} --page {output.page} --threads {threads}",
         )
 
@@ -139,7 +150,9 @@ rule tradeoff:
         of_experiments("summary.csv"),
         of_experiments("runs.csv"),
         of_experiments("times.csv"),
+        changed=changed("tradeoff"),
     output:
+        record=record("tradeoff"),
         table=report(
             "results/tradeoff.csv",
             category="Trade-off",
@@ -167,8 +180,7 @@ rule tradeoff:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=spec(specs.tradeoff, config),
-        code=code("tradeoff"),
+        spec=spec("tradeoff"),
     shell:
         program(
             "tradeoff",
@@ -179,7 +191,9 @@ rule tradeoff:
 rule tags:
     input:
         of_experiment(config["figure1"], "runs.csv"),
+        changed=changed("tags"),
     output:
+        record=record("tags"),
         table="results/tags.csv",
         pdf="results/tags.pdf",
         png=report(
@@ -195,11 +209,10 @@ rule tags:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=spec(specs.cells, config, EXPERIMENTS[MAIN]),
-        code=code("heatmap"),
+        spec=spec("tags"),
     shell:
         program(
-            "heatmap",
+            "tags",
             f"--folder results/{MAIN[0]}/{MAIN[1]}" " --table {output.table} --figures {output.pdf} {output.png}",
         )
 
@@ -207,9 +220,11 @@ rule tags:
 rule curves:
     input:
         "results/{dataset}/{model}/runs.csv",
+        changed=changed("curves"),
     output:
-        "results/{dataset}/{model}/curves.pdf",
-        report(
+        record=record("curves"),
+        pdf="results/{dataset}/{model}/curves.pdf",
+        png=report(
             "results/{dataset}/{model}/curves.png",
             category="Training",
             caption="../report/curves.rst",
@@ -222,19 +237,20 @@ rule curves:
         mem_mb=2_000,
         runtime=10,
     params:
-        spec=lambda w: spec(specs.cells, config, experiment(w)),
-        code=code("curves"),
+        spec=spec("curves"),
     shell:
-        program("curves", "--folder results/{wildcards.dataset}/{wildcards.model} --figures {output}")
+        program("curves", "--folder results/{wildcards.dataset}/{wildcards.model} --figures {output.pdf} {output.png}")
 
 
 rule sonify:
     input:
+        changed=changed("sonify"),
         tracks=f"results/{MAIN[0]}/tracks.parquet",
         manifests=sorted(
             {f"results/{MAIN[0]}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json" for cell in CELLS[MAIN]}
         ),
     output:
+        record=record("sonify"),
         page=report(
             "results/sound.html",
             category="Sound",
@@ -250,18 +266,42 @@ rule sonify:
         mem_mb=more(2_000),
         runtime=120,
     params:
-        spec=spec(specs.sonify, config, EXPERIMENTS[MAIN]),
-        code=code("sonify"),
+        spec=spec("sonify"),
+        root=lambda w, input: specs.root(config, MAIN[0]),
     shell:
         program(
             "sonify",
-            f"--tracks {{input.tracks}} --mel results/{MAIN[0]}/mel"
+            f"--tracks {{input.tracks}} --root {{params.root:q}} --mel results/{MAIN[0]}/mel"
             " --page {output.page} --correlations {output.table} --audio {output.audio}",
         )
 
 
+# All that the entry's rule `all` asks for, but for the page that tells where the rest comes from.
+RESULTS = [
+    *(
+        f"results/{name}"
+        for name in (
+            "figure1.pdf",
+            "summary.csv",
+            "full.html",
+            "statistics.html",
+            "recommendation.html",
+            "tags.pdf",
+            "sound.html",
+        )
+    ),
+    *(f"results/{table}.html" for table in ("table4", "table5") if table in config),
+    *of_experiments("curves.pdf"),
+    *(f"results/{dataset}/excluded.html" for dataset in DATASETS),
+]
+
+
 rule about:
+    input:
+        RESULTS,
+        changed=changed("about"),
     output:
+        record=record("about"),
         configuration="results/configuration.yaml",
         versions="results/versions.csv",
         page=report(
@@ -277,10 +317,9 @@ rule about:
         mem_mb=1_000,
         runtime=10,
     params:
-        spec=spec(dict, config),
-        code=code("about"),
+        spec=spec("about"),
     shell:
         program(
             "about",
-            "--configuration {output.configuration} --versions {output.versions} --page {output.page}",
+            "--results results --configuration {output.configuration} --versions {output.versions} --page {output.page}",
         )

@@ -3,26 +3,30 @@
 
 rule train:
     input:
+        changed=changed("train"),
         tracks="results/{dataset}/tracks.parquet",
         manifest=manifest,
     output:
-        model="results/{dataset}/{model}/{cell}/seed{seed}/model.pt",
-        history="results/{dataset}/{model}/{cell}/seed{seed}/history.csv",
-        scores="results/{dataset}/{model}/{cell}/seed{seed}/scores.parquet",
-        run="results/{dataset}/{model}/{cell}/seed{seed}/run.json",
+        # Snakemake leaves these there: a training whose inputs turn out to be what they were has nothing to do.
+        record=update(record("train")),
+        model=update("results/{dataset}/{model}/{cell}/seed{seed}/model.pt"),
+        history=update("results/{dataset}/{model}/{cell}/seed{seed}/history.csv"),
+        scores=update("results/{dataset}/{model}/{cell}/seed{seed}/scores.parquet"),
     log:
         "logs/{dataset}/{model}/{cell}/seed{seed}.log",
     threads: lambda w: experiment(w)["training"]["threads"]
     resources:
-        mem_mb=lambda w, attempt: attempt * needs.training_mb(config, experiment(w), Representation.parse(w.cell)),
-        runtime=1440,  # a training that is stopped there goes on in the next attempt
-        gpu=lambda w: int(experiment(w)["training"]["device"] == "cuda"),
+        # Half as much again in the next attempt, which goes on where the first one was stopped: for its memory, or at
+        # its time limit.
+        mem_mb=lambda w, attempt: needs.host_mb(spec_of_training(w), takes_gpu(w)) * (attempt + 1) // 2,
+        runtime=1440,
+        gpu=lambda w: int(takes_gpu(w)),
     params:
-        spec=lambda w: spec(specs.train, config, experiment(w), Representation.parse(w.cell), int(w.seed)),
-        code=code("train"),
+        spec=spec("train"),
+        device=device_options,
     shell:
         program(
             "train",
-            "--tracks {input.tracks} --manifest {input.manifest}"
+            "--tracks {input.tracks} --manifest {input.manifest} {params.device}"
             " --folder results/{wildcards.dataset}/{wildcards.model}/{wildcards.cell}/seed{wildcards.seed}",
         )

@@ -1,6 +1,7 @@
-"""What results come from: the complete configuration, and the versions of everything installed."""
+"""What results come from: the complete configuration, what made each kind of result, and all installed versions."""
 
 from argparse import Namespace
+from collections import Counter
 from html import escape
 from importlib.metadata import distributions
 from pathlib import Path
@@ -8,24 +9,62 @@ from platform import platform, python_version
 
 import yaml
 
-from howlow import files, program, provenance, tables
+from howlow import files, program, provenance, records, tables
+from howlow.config import representations
+
+_MADE_BY = ["result", "number", "commit", "device", "versions"]
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     configuration = yaml.safe_dump(args.spec, sort_keys=False, allow_unicode=True)
     files.write_text(args.configuration, configuration)
+    made_by = _made_by(args.spec, args.results)
     installed = sorted({(each.name.lower(), each.version) for each in distributions()})
     own = [("howlow, commit", provenance.commit() or "unknown"), ("python", python_version()), ("system", platform())]
     versions = [*own, *installed]
     files.write_csv(args.versions, ["name", "version"], versions)
-    table = tables.rows_to_html(["name", "version"], versions)
-    body = f"<h2>Configuration</h2>\n<pre>{escape(configuration)}</pre>\n<h2>Versions</h2>\n{table}"
+    body = (
+        f"<h2>Configuration</h2>\n<pre>{escape(configuration)}</pre>\n"
+        f"<h2>What made the results</h2>\n{tables.rows_to_html(_MADE_BY, made_by)}"
+        f"<h2>What is installed where this page was made</h2>\n{tables.rows_to_html(['name', 'version'], versions)}"
+    )
     files.write_text(args.page, tables.page("Configuration and versions", body))
+    return [args.configuration, args.versions, args.page]
+
+
+def _made_by(config: dict, results: Path) -> list[tuple[str, ...]]:
+    """A row for each kind of result and each state of code, libraries and device that made some of them."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    for what, path in _records(config, results):
+        found = records.read(path)
+        if found is not None:
+            versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+            counts[what, found["commit"] or "unknown", found.get("device", ""), versions] += 1
+    return [(what, str(n), *of) for (what, *of), n in counts.items()]
+
+
+def _records(config: dict, results: Path) -> list[tuple[str, Path]]:
+    found = []
+    for experiment in config["experiments"]:
+        dataset, folder = experiment["dataset"], results / experiment["dataset"] / experiment["model"]
+        cells = representations(experiment)
+        stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells})
+        found.append((f"{dataset}: tracks", results / dataset / "records" / "tracks.json"))
+        found += [(f"{dataset}: spectrograms", results / dataset / f"mel/{s}/{n}/manifest.json") for s, n in stores]
+        for cell in cells:
+            name = f"{dataset}: {experiment['model']}"
+            of_seeds = [folder / cell.name / f"seed{seed}" / "run.json" for seed in config["seeds"]]
+            found += [(f"{name}, trainings", path) for path in of_seeds]
+            found.append((f"{name}, metrics", folder / cell.name / "metrics.json"))
+        found += [(f"{dataset}: {path.stem}", path) for path in sorted((folder / "records").glob("*.json"))]
+    found += [(path.stem, path) for path in sorted((results / "records").glob("*.json"))]
+    return list(dict.fromkeys(found))
 
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="folder with all results")
     options.add_argument("--configuration", type=Path, required=True, help="YAML file to write")
-    options.add_argument("--versions", type=Path, required=True, help="CSV file to write")
-    options.add_argument("--page", type=Path, required=True, help="HTML file to write: both")
+    options.add_argument("--versions", type=Path, required=True, help="CSV file to write: what is installed")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: both, and what made the results")
     program.run(main, options)

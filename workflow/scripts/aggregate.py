@@ -6,14 +6,15 @@ from pathlib import Path
 from howlow import aggregation, files, program, provenance
 
 
-def main(args: Namespace) -> None:
-    stages = ("decode", "spectrum", "mel", "train")
-    code = {stage: provenance.code_digest(Path(__file__).with_name(f"{stage}.py")) for stage in stages}
-    runs = aggregation.runs(args.spec, args.results, code)
+def main(args: Namespace) -> list[Path]:
+    code = {stage: provenance.code(Path(__file__).with_name(f"{stage}.py")) for stage in aggregation.STAGES}
+    aggregation.check(args.spec, args.results, code)
+    runs = aggregation.runs(args.spec, args.results)
     summary = aggregation.summary(args.spec, args.results, runs)
     files.write_frame(args.runs, runs)
     files.write_frame(args.summary, summary)
     print(f"{len(runs)} runs of {len(summary)} cells")
+    return [args.runs, args.summary]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Read a configuration's metadata and audio headers, and print what it has and will take, before anything runs."""
+"""Print what a configuration has and will take, by its metadata and the headers of its audio, before anything runs."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow import audio, datasets, forecast, program, specs
+from howlow import audio, forecast, gpus, needs, program, specs
 from howlow import config as configuration
 from howlow.errors import HowlowError
 from howlow.tracks import SPLITS, Tracks
@@ -19,24 +19,37 @@ from howlow.tracks import SPLITS, Tracks
 def main(path: str) -> None:
     config = configuration.load(path)
     sizes = {}
+    stopping = []
     for dataset in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
         settings = config["datasets"][dataset]
         print(f"{dataset} ({settings['kind']}) in {specs.root(config, dataset)}")
-        sizes[dataset], is_counted = forecast.split_sizes(config, dataset)
+        tracks, left_out = forecast.clips(config, dataset) or (None, [])
+        sizes[dataset] = forecast.split_sizes(config, dataset, tracks)
+        n_clips = sum(sizes[dataset].values())
         counts = ", ".join(f"{number:,} {split}" for split, number in sizes[dataset].items())
-        print(f"  clips: {sum(sizes[dataset].values()):,} ({counts})")
-        if not is_counted:
-            print("  These are the published counts: its metadata is not there yet.")
+        print(f"  clips: {n_clips:,} ({counts})")
+        if tracks is not None:
+            _print_excluded("left out by the metadata", left_out)
+            _print_tags(tracks)
+            durations_s = _print_audio(Path(specs.root(config, dataset)), tracks, settings["seconds"])
+            advice = forecast.advice_on_excluded(durations_s, n_clips, settings["seconds"], settings["max_excluded"])
+            stopping += [f"datasets.{dataset}: {advice}"] if advice else []
         elif settings["kind"] == "demo":
             print("  The workflow generates them.")
         else:
-            tracks, left_out = datasets.load(specs.tracks(config, dataset))
-            _print_excluded("left out by the metadata", left_out)
-            _print_tags(tracks)
-            _print_audio(Path(specs.root(config, dataset)), tracks, settings["seconds"])
-        _print_storage(config, dataset, sum(sizes[dataset].values()))
+            _print_missing(config, dataset)
+        _print_storage(config, dataset, n_clips)
         print()
     _print_trainings(config, sizes)
+    if stopping:
+        raise HowlowError("; ".join(stopping))
+
+
+def _print_missing(config: dict[str, Any], dataset: str) -> None:
+    missing = forecast.missing_metadata(config, dataset)[0]
+    print(f"  These are the published counts: {missing} is not there yet.")
+    if not specs.is_made_here(config, dataset):
+        print("  warning: without it, a run would stop: the workflow doesn't download this dataset")
 
 
 def _print_excluded(where: str, excluded: list[tuple[str, str]]) -> None:
@@ -47,7 +60,7 @@ def _print_excluded(where: str, excluded: list[tuple[str, str]]) -> None:
 
 
 def _print_tags(tracks: Tracks) -> None:
-    """Positive clips of every tag in every split."""
+    """Print how many clips of each split have each tag."""
     splits = np.array(tracks.splits)
     counts = {split: tracks.labels[splits == split].sum(axis=0) for split in SPLITS}
     table = pd.DataFrame(counts, index=pd.Index(tracks.tags)).sort_values("train", ascending=False, kind="stable")
@@ -59,8 +72,8 @@ def _print_tags(tracks: Tracks) -> None:
             print(f"  warning: {tag!r} has {table[split][tag]} of {n_clips} {split} clips: no ROC AUC there")
 
 
-def _print_audio(root: Path, tracks: Tracks, seconds: float) -> None:
-    """What the headers say; decoding finds out whether it is true."""
+def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
+    """Print what the headers say, which decoding may find to be untrue; gives the lengths of the readable files."""
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(audio.declared_seconds, (root / path for path in tracks.paths))
         durations = list(program.progress(found, "audio headers", len(tracks.paths)))
@@ -70,7 +83,8 @@ def _print_audio(root: Path, tracks: Tracks, seconds: float) -> None:
     print(f"  audio: {len(good):,} files of {sum(good) / 3600:.1f} hours by their headers")
     _print_excluded("no audio", bad)
     if short:
-        print(f"  warning: {short:,} files are shorter than {seconds} s by their headers")
+        print(f"  warning: {short:,} files are shorter than {seconds} s by their headers, and will be excluded")
+    return good
 
 
 def _print_storage(config: dict[str, Any], dataset: str, n_clips: int) -> None:
@@ -81,7 +95,7 @@ def _print_storage(config: dict[str, Any], dataset: str, n_clips: int) -> None:
     text = shown.to_string(index=False, formatters={"bytes_per_clip": "{:,}".format, "GB": "{:.2f}".format})
     print("    " + text.replace("\n", "\n    "))
     shard = forecast.shard_bytes(config, dataset, n_clips)
-    print(f"  audio while it is decoded: {shard / 1e9:.2f} GB a shard, deleted when its spectrograms are there")
+    print(f"  temporary audio: {shard / 1e9:.2f} GB for each shard, until its spectrograms are made")
 
 
 def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -> None:
@@ -89,6 +103,32 @@ def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -
     print(trainings.to_string(index=False, float_format="{:.3g}".format, formatters={"flop": "{:.3g}".format}))
     total = trainings["flop"].sum()
     print(f"{trainings['trainings'].sum()} trainings, {total:.3g} floating-point operations")
+    _print_gpus(config)
+
+
+def _print_gpus(config: dict[str, Any]) -> None:
+    """What the trainings need of a GPU, the GPUs here, and the cells that don't fit them."""
+    found = gpus.visible()
+    memory_mb = min((gpu.memory_mb for gpu in found), default=0)
+    if found:
+        print(f"GPUs of this machine: {len(found)}, of {memory_mb / 1000:.1f} GB at least")
+    largest = 0
+    for experiment in config["experiments"]:
+        if experiment["training"]["device"] == "cpu":
+            continue
+        name = f"{experiment['model']} on {experiment['dataset']}"
+        trainings = {
+            cell.name: specs.train(config, experiment, cell, 0) for cell in configuration.representations(experiment)
+        }
+        least, most = (choose(trainings, key=lambda cell: needs.gpu_mb(trainings[cell])) for choose in (min, max))
+        ends = (f"{needs.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
+        print(f"GPU memory of a training, {name}: {' to '.join(ends)}")
+        largest = max(largest, needs.gpu_mb(trainings[most]))
+        for cell, spec in trainings.items():
+            if shortage := needs.gpu_shortage(spec, memory_mb):
+                print(f"warning: {name}, {cell}: {shortage}; a run on this machine refuses it")
+    if largest and (n_fitting := memory_mb // largest) > 1:
+        print(f"Up to {n_fitting} trainings fit each GPU: `--resources gpu={n_fitting * len(found)}`")
 
 
 if __name__ == "__main__":

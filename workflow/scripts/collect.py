@@ -8,11 +8,12 @@ import pandas as pd
 from howlow import files, program
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     for parts, whole in ((args.of_runs, args.runs), (args.of_summary, args.summary)):
         table = pd.concat([pd.read_csv(part) for part in parts], ignore_index=True)
         files.write_frame(whole, table)
         print(f"{len(table)} rows in {whole}")
+    return [args.runs, args.summary]
 
 
 if __name__ == "__main__":

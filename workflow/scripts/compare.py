@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from howlow import comparison, files, program, tables
 from howlow import tracks as tracks_module
 from howlow.representation import Representation
-from howlow.words import CELL
+from howlow.words import CELL, MODELS
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     runs = pd.read_csv(args.runs)
     margin_points = spec["margin_points"]
@@ -30,12 +30,16 @@ def main(args: Namespace) -> None:
         table = comparison.add_bootstrap(table, resampled)
     files.write_frame(args.table, table)
     title, sections = "Do the representations differ?", comparison.answers(table, margin_points)
+    for (dataset, model), part in runs.groupby(["dataset", "model"], sort=False):
+        if told := tables.mixture(part):
+            sections.append((f"How {MODELS[model]} was trained on {dataset}", [told]))
     text = tables.sections_to_markdown(title, sections)
     files.write_text(args.text, text)
     rounded = table.round(dict.fromkeys(table.select_dtypes("float"), 4)).to_html(index=False, border=0, na_rep="")
     body = f"{tables.sections_to_html(sections)}\n<h2>All comparisons</h2>\n{rounded}"
     files.write_text(args.page, tables.page(title, body))
     print(f"{len(table)} comparisons\n\n{text}")
+    return [args.table, args.text, args.page]
 
 
 def _resampled(cell: tuple[str, str, str], results: Path, seed: int) -> np.ndarray:

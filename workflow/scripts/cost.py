@@ -12,7 +12,7 @@ from howlow.tracks import read_tags
 HEADER = ["cell", "gmac", "parameters", "bytes_per_clip"]
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     n_tags = len(read_tags(args.tracks))
     rows = []
@@ -27,6 +27,7 @@ def main(args: Namespace) -> None:
         n_bytes = cost.bytes_per_clip(cell.n_mels, n_frames, spec["dtype"])
         rows.append([name, gmac, cost.parameters(model), n_bytes])
     files.write_csv(args.cost, HEADER, rows)
+    return [args.cost]
 
 
 if __name__ == "__main__":

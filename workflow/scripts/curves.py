@@ -10,7 +10,7 @@ from howlow.plots.curves import curves
 from howlow.representation import Representation
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     parts = [
         pd.read_csv(args.folder / name / f"seed{seed}" / "history.csv").assign(
@@ -21,6 +21,7 @@ def main(args: Namespace) -> None:
     ]
     plots.save(curves(pd.concat(parts, ignore_index=True), spec["dataset"], spec["model"]), *args.figures)
     print(f"{len(parts)} trainings")
+    return args.figures
 
 
 if __name__ == "__main__":

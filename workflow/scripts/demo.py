@@ -6,9 +6,10 @@ from pathlib import Path
 from howlow import demo, program
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     demo.generate(args.root, workers=args.threads, **args.spec)
     print(f"{args.spec['n_clips']} clips in {args.root}")
+    return []
 
 
 if __name__ == "__main__":

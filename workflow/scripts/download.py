@@ -6,8 +6,9 @@ from pathlib import Path
 from howlow import download, program
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     download.download(args.spec["url"], args.root)
+    return []
 
 
 if __name__ == "__main__":

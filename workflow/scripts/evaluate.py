@@ -13,12 +13,13 @@ from howlow.tracks import Tracks
 HEADER = ["seed", "split", "tag", "roc_auc", "pr_auc", "n_positive", "n_clips"]
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     tracks = tracks_module.read(args.tracks)
     rows: list[list[object]] = []
     for seed in args.spec["seeds"]:
         rows += _rows(seed, args.folder / f"seed{seed}" / "scores.parquet", tracks)
     files.write_csv(args.folder / "metrics.csv", HEADER, rows)
+    return [args.folder / "metrics.csv"]
 
 
 def _rows(seed: int, path: Path, tracks: Tracks) -> list[list[object]]:

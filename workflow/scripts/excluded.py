@@ -7,7 +7,7 @@ from howlow import files, program, tables
 from howlow.errors import HowlowError
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     rows = [tuple(row.values()) for row in files.read_csv(args.left_out)]
     for name in args.spec["shards"]:
         per_rate = {
@@ -23,6 +23,7 @@ def main(args: Namespace) -> None:
     body = tables.rows_to_html(header, rows) if rows else "<p>No clip was excluded.</p>"
     files.write_text(args.page, tables.page("Excluded clips", body))
     print(f"{len(rows)} clips excluded")
+    return [args.excluded, args.page]
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from howlow import plots, program
 from howlow.plots.figure1 import figure1
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     summary = pd.read_csv(args.summary)
     plots.save(figure1(summary), *args.figures)
     print(f"{len(summary)} cells")
+    return args.figures
 
 
 if __name__ == "__main__":

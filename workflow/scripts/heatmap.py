@@ -11,19 +11,22 @@ from howlow.plots import tags
 from howlow.representation import Representation
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     table = pd.concat([_of_cell(args.folder, name) for name in spec["cells"]], ignore_index=True)
     files.write_frame(args.table, table)
     plots.save(tags.heatmap(table, spec["dataset"], spec["model"]), *args.figures)
     lost = tags.losses(table).mean(axis=1)
     print("on average lose most: " + ", ".join(f"{tag} ({points:.1f} points)" for tag, points in lost.head(5).items()))
+    return [args.table, *args.figures]
 
 
 def _of_cell(folder: Path, name: str) -> pd.DataFrame:
     """The figures of every tag that is defined on the test clips, the mean over the seeds."""
     cell = Representation.parse(name)
-    metrics = pd.read_csv(folder / name / "metrics.csv")
+    # A tag may be named `NA` or `null`: only what is empty is missing.
+    metrics = pd.read_csv(folder / name / "metrics.csv", dtype={"tag": str}, keep_default_na=False, na_values=[""])
+    metrics["tag"] = metrics["tag"].map(files.from_cell)
     chosen = metrics[(metrics["split"] == "test") & (metrics["tag"] != MACRO)]
     means = chosen.groupby("tag", sort=False)[["roc_auc", "pr_auc", "n_positive"]].mean().dropna().reset_index()
     means.insert(0, "sample_rate_hz", cell.sample_rate)

@@ -4,7 +4,7 @@
     python workflow/scripts/plan.py --write my-plans.yaml config/my.yaml config/other.yaml
     python workflow/scripts/plan.py --expect my-plans.yaml
 
-In continuous integration the last one fails when a change of the configuration, or of howlow, alters a plan.
+The last of these fails when a change of a configuration, or of howlow, alters a plan: use it in continuous integration.
 """
 
 import argparse
@@ -17,17 +17,20 @@ from pathlib import Path
 
 import yaml
 
-from howlow import plans
+from howlow import config as configuration
+from howlow import plans, strict_yaml
 from howlow.errors import HowlowError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(args: argparse.Namespace) -> None:
-    expected = yaml.safe_load(args.expect.read_text()) if args.expect else {}
+    expected = _expected(args.expect) if args.expect else {}
     names = args.configs or list(expected)
     if not names:
-        raise HowlowError("name a configuration, or a list of expected plans by --expect")
+        raise HowlowError("there is nothing to plan: name a configuration, or a list of expected plans by --expect")
+    for name in names:
+        configuration.load(name)  # Snakemake's own reader ends in a traceback, or never
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         planned = dict(zip(names, pool.map(_plan, names), strict=True))
     if args.write:
@@ -41,11 +44,21 @@ def main(args: argparse.Namespace) -> None:
         shown = different if name in expected else [f"{rule}: {n:,}" for rule, n in jobs.items() if rule != "total"]
         print("".join(f"  {line}\n" for line in shown), end="")
     if wrong:
-        raise HowlowError(f"{wrong} of {len(planned)} plans are not as expected; if that is right, --write them anew")
+        raise HowlowError(
+            f"{wrong} of {len(planned)} plans are not as expected; if the new ones are right, write them with --write"
+        )
+
+
+def _expected(path: Path) -> dict[str, dict[str, int]]:
+    listed = strict_yaml.read(path)
+    plans_of = listed.values() if isinstance(listed, dict) else [None]
+    if not all(isinstance(jobs, dict) and all(isinstance(n, int) for n in jobs.values()) for jobs in plans_of):
+        raise HowlowError(f"{path}: has to give the number of jobs of each rule by configuration, as --write makes it")
+    return listed
 
 
 def _plan(name: str) -> dict[str, int]:
-    """The jobs of a configuration in an empty folder that has the project's resources and nothing else."""
+    """The jobs of a configuration in a new folder, which has the project's resources and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "resources").symlink_to(ROOT / "resources")
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
@@ -67,5 +80,5 @@ if __name__ == "__main__":
     options.add_argument("--write", type=Path, help="such a file to write")
     try:
         main(options.parse_args())
-    except HowlowError as error:
+    except (HowlowError, OSError) as error:
         sys.exit(f"howlow plan: {error}")

@@ -16,7 +16,8 @@ def main(args: argparse.Namespace) -> None:
         args.decode_ms, args.spectrum_ms, args.mel_ms, training_gflops=args.training_gflops, job_s=args.job_s
     )
     for dataset in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
-        sizes, _ = forecast.split_sizes(config, dataset)
+        tracks, _ = forecast.clips(config, dataset) or (None, [])
+        sizes = forecast.split_sizes(config, dataset, tracks)
         n_clips = sum(sizes.values())
         extraction = scale.extraction(config, dataset, n_clips, costs)
         trainings = scale.trainings(config, dataset, sizes["train"], costs)

@@ -22,7 +22,7 @@ from howlow.representation import Representation
 from howlow.soundpage import Sound
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     spec = args.spec
     representations = sorted(map(Representation.parse, spec["cells"]), key=_richest_first)
     tracks = tracks_module.read(args.tracks)
@@ -33,8 +33,8 @@ def main(args: Namespace) -> None:
     rate = max(representation.sample_rate for representation in representations)
     with _whole_folder(args.audio) as folder:
         for clip_id, path in paths.items():
-            original = audio.load_clip(Path(spec["source"]["root"], path), rate, spec["seconds"])
-            _write_flac(folder, f"{clip_id}/original.flac", sonify.limit(original), rate)
+            original = audio.load_clip(args.root / path, rate, spec["seconds"])
+            _write_flac(folder / soundpage.folder_name(clip_id) / "original.flac", sonify.limit(original), rate)
         cell = partial(_sonify_cell, clip_ids=list(paths), folder=folder, mel=args.mel, spec=spec)
         done = program.progress(program.parallel(cell, representations, args.threads), "sonify", len(representations))
         sounds = [sound for cell_sounds in done for sound in cell_sounds]
@@ -45,6 +45,7 @@ def main(args: Namespace) -> None:
     files.write_csv(args.correlations, columns, rows)
     files.write_text(args.page, page)
     print(f"{len(paths)} clips, {len(representations)} cells, {len(page) / 1e6:.1f} MB of page")
+    return [args.page, args.correlations]
 
 
 def _richest_first(representation: Representation) -> tuple[int, int, int, str]:
@@ -77,15 +78,12 @@ def _sonify_cell(
             samples = sonify.sonify(spectrogram, representation, method, spec["seconds"])
             correlation = sonify.correlation(spectrogram, samples, representation, spec["window"])
             sound = Sound(clip_id, representation, method, correlation, spectrogram.size * itemsize)
-            _write_flac(folder, sound.file, samples, representation.sample_rate)
+            _write_flac(folder / sound.file, samples, representation.sample_rate)
             sounds.append(sound)
     return sounds
 
 
-def _write_flac(folder: Path, name: str, samples: np.ndarray, sample_rate: int) -> None:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise HowlowError(f"the clip id of {name!r} leads out of the folder of the FLAC files; use another id")
+def _write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, sample_rate, format="FLAC", subtype="PCM_16")
 
@@ -109,10 +107,11 @@ if __name__ == "__main__":
     options = program.parser(__doc__)
     options.epilog = (
         "--spec has the keys cells (list of names such as 12k_mel48_x2_db), clips (their number), methods (noise,"
-        " griffin_lim), seconds (length of a clip), source (with root, the folder of the audio files) and window"
+        " griffin_lim), seconds (length of a clip) and window"
         " (of the spectrograms: periodic or symmetric); the page grows with clips x cells x methods"
     )
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
+    options.add_argument("--root", type=Path, required=True, help="folder that the paths of the tracks are relative to")
     options.add_argument("--mel", type=Path, required=True, help="folder with {sample_rate}/{n_mels}/manifest.json")
     options.add_argument("--page", type=Path, required=True, help="HTML file to write")
     options.add_argument("--correlations", type=Path, required=True, help="CSV file to write")

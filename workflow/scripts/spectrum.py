@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import files, mel, program, provenance
+from howlow import files, mel, program, provenance, records
 
 
 def main(args: Namespace) -> None:
@@ -16,13 +16,16 @@ def main(args: Namespace) -> None:
     shape = (mel.n_frames(n_samples), mel.FRAME_SIZE // 2 + 1)
     files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32")
     clips = files.read_json(args.clips)
-    record = {
-        "clip_ids": clips["clip_ids"],
-        "excluded": clips["excluded"],
-        "origin": {"decode": [clips["spec"], clips["code"]], "spectrum": [provenance.digest(args.spec), args.code]},
-        "window": args.spec["window"],
-    }
-    files.write_json(args.record, record)
+    records.write(
+        args.record,
+        args.spec,
+        Path(__file__),
+        clip_ids=clips["clip_ids"],
+        excluded=clips["excluded"],
+        window=args.spec["window"],
+        origin={"decode": {key: clips[key] for key in ("spec", "code", "source")}},
+        versions=clips["versions"] | provenance.versions(),
+    )
     print(f"{n_clips} spectra of {shape[0]} frames")
 
 
@@ -35,6 +38,5 @@ if __name__ == "__main__":
     options.add_argument("--audio", type=Path, required=True, help=".npy file of clips")
     options.add_argument("--clips", type=Path, required=True, help="JSON file that came with them")
     options.add_argument("--spectra", type=Path, required=True, help=".npy file to write")
-    options.add_argument("--record", type=Path, required=True, help="JSON file to write: its clips and origin")
     options.add_argument("--threads", type=int, default=1, help="processes")
     program.run(main, options)

@@ -3,54 +3,52 @@
 from argparse import Namespace
 from pathlib import Path
 
-import numpy as np
-
-from howlow import files, program, provenance
+from howlow import files, program, records, sources
 from howlow import store as store_module
 from howlow import tracks as tracks_module
 
 
 def main(args: Namespace) -> None:
-    spec = args.spec
-    tracks = tracks_module.read(args.tracks)
-    folder = args.manifest.parent
+    spec, folder = args.spec, args.record.parent
+    members = sources.by_shard(*tracks_module.read_paths(args.tracks))
     shards, shapes, origins = [], [], []
     excluded: list[tuple[str, str]] = []
     for name in spec["shards"]:
-        record = files.read_json(folder / f"{name}.json")
-        listed = [clip for clip, shard in zip(tracks.clip_ids, tracks.shards, strict=True) if shard == name]
-        _check_listed(args, name, listed, record)
+        record, path = files.read_json(folder / f"{name}.json"), folder / f"{name}.npy"
+        _check_listed(args.tracks, name, [clip_id for clip_id, _ in members[name]], record)
         excluded += record["excluded"]
-        array = np.load(folder / f"{name}.npy", mmap_mode="r")
-        if len(array) != len(record["clip_ids"]):
-            raise store_module.StoreError(f"{folder / name}.npy: has {len(array)} clips, not those of its audio")
-        shards.append({"file": f"{name}.npy", "clip_ids": record["clip_ids"], "sha256": record["sha256"]})
+        array = store_module.open_shard(path, (len(record["clip_ids"]),))
+        shards.append({"file": path.name, "clip_ids": record["clip_ids"], "sha256": record["sha256"]})
         shapes.append(array.shape[1:])
-        origins.append(record["origin"])
-    _check_excluded(excluded, len(tracks.clip_ids), spec["max_excluded"], folder)
+        made_by = record["origin"] | {"mel": {key: record[key] for key in ("spec", "code")}}
+        del made_by["decode"]["source"]  # which differs from shard to shard
+        origins.append(made_by)
+    _check_excluded(excluded, sum(map(len, members.values())), spec["max_excluded"], folder)
     if any(origin != origins[0] for origin in origins):
         raise store_module.StoreError(f"{folder}: its shards come from different specifications or code")
-    manifest = {
-        "n_mels": shapes[0][0],
-        "n_frames": shapes[0][1],
-        "dtype": str(array.dtype),
-        "window": record["window"],  # of all shards: it decides their origin
-        "shards": shards,
-        "n_excluded": len(excluded),
-        "origin": origins[0],
-        "versions": provenance.versions("numpy", "scipy", "essentia", "soundfile", "soxr"),
-        "commit": provenance.commit(),
-    }
-    files.write_json(args.manifest, manifest)
+    records.write(
+        args.record,
+        spec,
+        Path(__file__),
+        [folder / shard["file"] for shard in shards],
+        n_mels=shapes[0][0],
+        n_frames=shapes[0][1],
+        dtype=str(array.dtype),
+        window=record["window"],  # of all shards: it decides their origin
+        shards=shards,
+        n_excluded=len(excluded),
+        origin=origins[0],
+        versions=record["versions"],
+    )
     print(f"{sum(len(shard['clip_ids']) for shard in shards)} clips in {len(shards)} shards")
 
 
-def _check_listed(args: Namespace, name: str, listed: list[str], record: dict[str, list]) -> None:
+def _check_listed(tracks: Path, name: str, listed: list[str], record: dict[str, list]) -> None:
     seen = sorted(record["clip_ids"] + [clip_id for clip_id, _ in record["excluded"]])
     if seen != sorted(listed):
         raise store_module.StoreError(
-            f"{args.tracks}: lists other clips in shard {name} than were decoded; start Snakemake once more, and it"
-            " decodes them"
+            f"{tracks}: lists other clips in shard {name} than were decoded, so it was changed during this run; start"
+            " the workflow again, and it decodes them"
         )
 
 
@@ -67,5 +65,4 @@ def _check_excluded(excluded: list[tuple[str, str]], n_clips: int, limit: float,
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
-    options.add_argument("--manifest", type=Path, required=True, help="JSON file to write, beside the shards")
     program.run(main, options)

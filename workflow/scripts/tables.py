@@ -12,7 +12,7 @@ from howlow import files, paper, program, published, tables
 from howlow.tracks import read_size
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     kinds, notes = {}, {}
     for experiment in args.spec["experiments"]:
         if experiment["kind"] not in paper.DATASETS:
@@ -37,6 +37,7 @@ def main(args: Namespace) -> None:
     for path in args.tables:
         writers[path.suffix](path)
     print(f"{len(table)} cells; beside the published figures: {', '.join(map(' '.join, kinds)) or 'none'}")
+    return args.tables
 
 
 if __name__ == "__main__":

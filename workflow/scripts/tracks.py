@@ -1,18 +1,21 @@
 """Read a dataset's own metadata into tracks.parquet."""
 
+import json
 from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from howlow import files, program, provenance, specs
-from howlow.datasets import load
+from howlow import datasets, files, program, provenance, records, sources
 
 
 def main(args: Namespace) -> None:
-    tracks, left_out = load(args.spec)
-    source = provenance.digest({path.name: files.sha256(path) for path in specs.metadata_files(args.spec)})
-    tracks.write(args.tracks, args.spec["dataset"], specs.split_rule(args.spec), source)
+    states = sources.states({name: Path(path) for name, path in args.metadata.items()})
+    tracks, left_out = datasets.load(args.spec, args.paths)
+    source = provenance.digest({name: state["sha256"] for name, state in states.items()})
+    tracks.write(args.tracks, args.spec["dataset"], datasets.split_rule(args.spec), source)
     files.write_csv(args.left_out, ["clip_id", "stage", "reason"], [(clip, "tracks", why) for clip, why in left_out])
+    if args.record:
+        records.write(args.record, args.spec, Path(__file__), [args.tracks, args.left_out], metadata=states)
     print(f"{len(tracks.clip_ids)} clips {dict(Counter(tracks.splits))}, {len(tracks.tags)} tags")
     for clip_id, reason in left_out:
         print(f"left out: {clip_id}: {reason}")
@@ -20,6 +23,10 @@ def main(args: Namespace) -> None:
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
+    options.add_argument(
+        "--paths", type=json.loads, required=True, help="where it lies, as howlow.specs.paths says, JSON"
+    )
+    options.add_argument("--metadata", type=json.loads, default={}, help="the files that are read, by name, JSON")
     options.add_argument("--tracks", type=Path, required=True, help="Parquet file to write")
     options.add_argument("--left-out", type=Path, required=True, help="CSV file to write: what was left out, and why")
     program.run(main, options)

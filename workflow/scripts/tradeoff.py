@@ -12,7 +12,7 @@ from howlow.representation import Representation
 from howlow.words import CELL
 
 
-def main(args: Namespace) -> None:
+def main(args: Namespace) -> list[Path]:
     margin_points = args.spec["margin_points"]
     parts, sections = [], []
     for experiment in args.spec["experiments"]:
@@ -20,7 +20,8 @@ def main(args: Namespace) -> None:
         summary, runs = pd.read_csv(folder / "summary.csv"), pd.read_csv(folder / "runs.csv")
         part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margin_points)
         parts.append(part)
-        sections.append(tradeoff_module.recommendations(part, margin_points))
+        heading, sentences = tradeoff_module.recommendations(part, margin_points)
+        sections.append((heading, [*sentences, *filter(None, [tables.mixture(runs)])]))
     files.write_frame(args.table, pd.concat(parts, ignore_index=True))
     title = "Which representation to take"
     text = tables.sections_to_markdown(title, sections)
@@ -29,6 +30,7 @@ def main(args: Namespace) -> None:
     shown = args.spec["experiments"].index(args.spec["shown"])
     plots.save(tradeoff_plot.tradeoff(parts[shown]), *args.figures)
     print(text)
+    return [args.table, args.text, args.page, *args.figures]
 
 
 def _times(path: Path) -> pd.DataFrame:

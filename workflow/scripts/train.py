@@ -4,35 +4,61 @@ import os
 from argparse import Namespace
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import feeding, files, models, program, provenance, training
+from howlow import archive, feeding, files, gpus, models, needs, program, provenance, records, training
 from howlow import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.feeding import Feed
 from howlow.protocol import Epoch, Protocol
-from howlow.store import Store, content_digest, open_store
+from howlow.store import Store, content_digest, open_store, verify
 
 
 def main(args: Namespace) -> None:
     try:
-        _train(args)
+        inputs = {
+            "manifest": content_digest(files.read_json(args.manifest)),
+            "tracks": tracks_module.read(args.tracks).digest(),
+        }
+        if _is_current(args, inputs):
+            print("its specification, code, clips and labels are what they were: there is nothing to train")
+            for path in _results(args.folder):
+                path.touch()
+        else:
+            verify(args.manifest)
+            batch_size = args.spec["training"]["batch_size"]
+            with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(batch_size):
+                _train(args, inputs)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
 
 
-def _train(args: Namespace) -> None:
-    spec, protocol = args.spec, dict(args.spec["training"])
+def _is_current(args: Namespace, inputs: dict[str, str]) -> bool:
+    """Whether this very training has been done: its inputs may be new files with the content of before."""
+    expected = {"spec": args.spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
+    return records.difference(args.folder / "run.json", expected) is None and all(
+        path.exists() for path in _results(args.folder)
+    )
+
+
+def _results(folder: Path) -> list[Path]:
+    return [folder / name for name in ("model.pt", "history.csv", "scores.parquet", "run.json")]
+
+
+def _train(args: Namespace, inputs: dict[str, str]) -> None:
+    spec = args.spec
+    protocol = Protocol(**{field.name: spec["training"][field.name] for field in fields(Protocol)})
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
-    # Which GPUs there are, a cluster says by a variable of the environment.
+    # Which GPU it is, a variable of the environment says: a cluster has set it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
-    device = training.prepare(protocol.pop("threads"), protocol.pop("device"))
+    device = training.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
     model = models.build(
         spec["model"],
@@ -44,16 +70,8 @@ def _train(args: Namespace) -> None:
         **spec["options"],
     )
     training.lay_out(model, device)
-    feed = feeding.feed(store, device)
-    run = {
-        "spec": provenance.digest(spec),
-        "code": args.code,
-        "seed": spec["seed"],
-        "inputs": {"manifest": content_digest(manifest), "tracks": tracks.digest()},
-        "versions": provenance.versions("torch", "numpy"),
-        "commit": provenance.commit(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-    }
+    feed = feeding.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
+    made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
     clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
     history, kept_epoch = training.train(
@@ -61,16 +79,12 @@ def _train(args: Namespace) -> None:
         feed,
         clips["train"],
         clips["validation"],
-        Protocol(**protocol),
+        protocol,
         seed=spec["seed"],
         checkpoint=checkpoint,
-        identity=provenance.canonical({key: run[key] for key in ("spec", "code", "inputs", "device")}),
+        identity=provenance.canonical(made_by),
     )
-    run |= {
-        "best_epoch": kept_epoch,
-        "n_epochs": len(history),
-        "train_seconds": sum(epoch.seconds for epoch in history),
-    }
+    devices = [*(epoch.device for epoch in history), training.device_name(device)]  # the last one scores
 
     header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
@@ -80,14 +94,34 @@ def _train(args: Namespace) -> None:
         "spec": spec,
         "tags": list(tracks.tags),
         "window": manifest["window"],
-        "digest": provenance.digest({key: run[key] for key in ("spec", "code", "inputs")}),
+        "digest": provenance.digest(made_by),
         "weights": weights,
     }
-    # To an open file: by its name, it would stand in the archive, and a full disk would be a RuntimeError.
-    with files.whole(args.folder / "model.pt") as beside, beside.open("wb") as file:
-        torch.save(content, file)
-    files.write_json(args.folder / "run.json", run)
+    archive.write(args.folder / "model.pt", content)
+    records.write(
+        args.folder / "run.json",
+        spec,
+        Path(__file__),
+        [args.folder / name for name in ("history.csv", "scores.parquet")],  # which other programs read
+        inputs=inputs,
+        seed=spec["seed"],
+        device=", ".join(dict.fromkeys(devices)),
+        best_epoch=kept_epoch,
+        n_epochs=len(history),
+        train_seconds=sum(epoch.seconds for epoch in history),
+    )
     checkpoint.unlink(missing_ok=True)
+
+
+def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:
+    """Memory of the device that spectrograms may fill, in MB; a GPU that is too small for the training is refused."""
+    if device.type != "cuda":
+        return 0
+    memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
+    value_bytes = training.precision(device).itemsize
+    if shortage := needs.gpu_shortage(spec, memory_mb, sharing, value_bytes):
+        raise training.TrainingError(shortage)
+    return needs.resident_mb(spec, memory_mb, sharing, value_bytes)
 
 
 def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.Clips:
@@ -135,4 +169,5 @@ if __name__ == "__main__":
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
     options.add_argument("--manifest", type=Path, required=True, help="manifest of the store")
     options.add_argument("--folder", type=Path, required=True, help="folder to write to")
+    program.add_device_options(options)
     program.run(main, options)

@@ -1,9 +1,10 @@
-"""The datasets: one module each, from its own metadata to `howlow.tracks.Tracks`."""
+"""The datasets. Each has one module, which makes `howlow.tracks.Tracks` of the dataset's own metadata."""
 
 from collections.abc import Callable
 from typing import Any
 
-from howlow.datasets import msd, mtat, table
+from howlow.datasets import metadata, msd, mtat, table
+from howlow.datasets.metadata import MetadataError
 from howlow.tracks import Tracks
 
 _LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
@@ -16,18 +17,40 @@ _LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
 _NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "sample_rate", "seed")
 
 
-def load(spec: dict[str, Any]) -> tuple[Tracks, list[tuple[str, str]]]:
-    """Read the metadata of the dataset that a specification of `howlow.specs.tracks` describes.
+def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tuple[str, str]]]:
+    """Read the metadata of a dataset.
+
+    Parameters
+    ----------
+    spec : what `howlow.specs.tracks` says of it
+    paths : where it lies, as `howlow.specs.paths` says
 
     Returns
     -------
     tracks : Tracks
     left_out : list of (clip_id, reason)
+
+    Raises
+    ------
+    HowlowError
+        if a file is missing, can't be read, or says what it may not; or if the clips can't be trained and tested on
     """
     settings = {key: value for key, value in spec.items() if key not in _NOT_FOR_LOADERS}
-    return _LOADERS[spec["kind"]](**settings)
+    try:
+        tracks, left_out = _LOADERS[spec["kind"]](**settings, **paths)
+    except OSError as error:
+        raise MetadataError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
+    metadata.check_splits(spec["dataset"], tracks, left_out)
+    return tracks, left_out
+
+
+def split_rule(spec: dict[str, Any]) -> str:
+    """How the clips of a dataset are split, in words, by the specification of `tracks`."""
+    if spec["kind"] == "table":
+        return "as the table says, or else by group"
+    return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"
 
 
 def published_sizes(kind: str) -> dict[str, int]:
-    """Number of usable clips of each split that the field reports for a dataset."""
+    """The number of usable clips of each split that the literature reports for a dataset."""
     return {"mtat": mtat.PUBLISHED_SIZES, "msd": msd.PUBLISHED_SIZES}[kind]

@@ -1,55 +1,198 @@
-"""What the readers of metadata tables share: checks that name file, row and column, and the choice of tags."""
+"""What the readers of metadata tables share: checks that name file, row and column, and the choice of tags.
+
+Rows are counted as in a text table, whose first row has the names of the columns.
+"""
 
 import csv
 import difflib
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from howlow.errors import HowlowError
-from howlow.tracks import COLUMNS
+from howlow.tracks import COLUMNS, MACRO, SPLITS, Tracks
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a newline among them
+_SHOWN_COLUMNS = 10
 
 
 class MetadataError(HowlowError):
-    """The metadata says something that it may not; the message names file, row and column."""
+    """The metadata is not as it has to be. The message names file, row and column."""
+
+
+def read_table(path: Path, needed: Sequence[str]) -> pa.Table:
+    """Read a table, which is Parquet or text separated by commas or tabs; columns of text tables are text.
+
+    Raises
+    ------
+    MetadataError
+        if it can't be read, lacks one of the `needed` columns, or has a column twice
+    """
+    if _is_parquet(path):
+        table = _read_parquet(path)
+        _check_columns(path, table.column_names, needed)
+        return table
+    names, delimiter = header(path, ","), ","
+    if len(names) == 1 and "\t" in names[0]:
+        names, delimiter = header(path, "\t"), "\t"
+    _check_columns(path, names, needed)
+    return read_text(path, names, delimiter)
 
 
 def header(path: Path, delimiter: str) -> list[str]:
     """The names of the columns of a text table; the file may begin with a byte-order mark."""
-    with path.open("rb") as file:
-        line = file.readline()
     try:
-        return next(csv.reader([line.decode("utf-8-sig")], delimiter=delimiter), [])
-    except UnicodeDecodeError as error:
-        raise MetadataError(f"{path}: row 1: not UTF-8 ({error.reason} at byte {error.start})") from None
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file, delimiter=delimiter), [])
+    except UnicodeDecodeError:
+        _check_utf8(path)
+        raise
+    except csv.Error as error:
+        raise MetadataError(f"{path}: row 1: not a table of text: {error}") from None
 
 
-def read_text(path: Path, columns: Sequence[str], delimiter: str) -> pa.Table:
+def read_text(path: Path, columns: Sequence[str], delimiter: str, use_threads: bool = True) -> pa.Table:
     """A text table with all columns as text, after its header has been checked."""
     try:
         return arrow_csv.read_csv(
             path,
+            read_options=arrow_csv.ReadOptions(use_threads=use_threads),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
+        _check_utf8(path)
+        if use_threads:  # once more without them: only so Arrow says which row it is
+            return read_text(path, columns, delimiter, use_threads=False)
         raise MetadataError(f"{path}: {' '.join(str(error).split())}") from None
 
 
-def check_header(path: Path, header: Sequence[str], tags: Sequence[str]) -> None:
-    """Refuse columns that are there twice, and tags that are named like a column of `tracks.parquet`."""
-    for name in header:
-        if header.count(name) > 1:
-            raise MetadataError(f"{path}: row 1: the column {name!r} is there twice")
+def read_list(path: Path) -> list[str]:
+    """The lines of a text file, without blanks around them and without empty ones."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        _check_utf8(path)
+        raise
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _check_utf8(path: Path) -> None:
+    """Name the first row that is not UTF-8."""
+    with path.open("rb") as file:
+        for row, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                reason = f"not UTF-8 ({error.reason} at byte {error.start})"
+                raise MetadataError(f"{path}: row {row}: {reason}; save the file as UTF-8") from None
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1" or path.suffix.lower() == ".parquet"
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise MetadataError(f"{path}: not Parquet, or damaged: {' '.join(str(error).split())}") from None
+
+
+def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
+    for column in needed:
+        if column not in names:
+            some = f"{list(names[:_SHOWN_COLUMNS])}{' and others' if len(names) > _SHOWN_COLUMNS else ''}"
+            raise MetadataError(
+                f"{path}: row 1: there is no column {column!r} among {some}; columns are separated by commas or tabs"
+            )
+    if twice := _first_twice(names):
+        raise MetadataError(f"{path}: row 1: the column {twice!r} is there twice")
+
+
+def text(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
+    """A column as text.
+
+    Raises
+    ------
+    MetadataError
+        if it holds lists or the like, or is not UTF-8
+    """
+    values = table[column]
+    if pa.types.is_nested(values.type):
+        raise MetadataError(f"{path}: column {column!r} holds {values.type}; it has to hold text or numbers")
+    try:
+        return _valid_text(values)
+    except pa.ArrowException as error:
+        for index in range(len(values)):
+            try:
+                _valid_text(values.slice(index, 1))
+            except pa.ArrowException:
+                raise MetadataError(f"{path}: row {index + 2}: column {column!r} is not UTF-8") from None
+        raise MetadataError(f"{path}: column {column!r} is no text: {error}") from None
+
+
+def _valid_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    strings = values.cast(pa.string())
+    strings.validate(full=True)
+    return strings
+
+
+def full_text(path: Path, table: pa.Table, column: str) -> list[str]:
+    """A column of text in which no row may be empty or have a control character."""
+    values = text(path, table, column).to_pylist()
+    for row, value in enumerate(values, start=2):
+        if not value:
+            raise MetadataError(f"{path}: row {row}: {column} is empty")
+    check_printable(path, column, values)
+    return values
+
+
+def check_printable(path: Path, column: str, values: Sequence[str]) -> None:
+    """Refuse control characters, a newline among them: whoever reads lists and logs would be misled."""
+    if _CONTROL.search("".join(values)):
+        row, value = next((row, value) for row, value in enumerate(values, start=2) if _CONTROL.search(value))
+        raise MetadataError(f"{path}: row {row}: {column} {value!r} has a control character; rename it")
+
+
+def check_tags(path: Path, tags: Sequence[str], rows: Sequence[Collection[str]] = (), first_row: int = 2) -> None:
+    """Refuse a tag that is there twice, or has a name that no tag may have.
+
+    Parameters
+    ----------
+    rows : the tags of each row from `first_row` on, where they stand in cells; without them, they are names of columns
+    """
+    twice = _first_twice(tags)
     for tag in tags:
-        if tag in COLUMNS:
-            raise MetadataError(f"{path}: row 1: a tag must not be named {tag!r}")
+        if not tag:
+            problem = "there is a tag, or a column, without a name"
+        elif _CONTROL.search(tag):
+            problem = f"the tag {tag!r} has a control character; rename it"
+        elif tag != tag.strip():
+            problem = f"the tag {tag!r} begins or ends with a blank; remove it"
+        elif tag in (*COLUMNS, MACRO):
+            problem = f"a tag must not be named {tag!r}"
+        elif tag == twice:
+            problem = f"the tag {tag!r} is there twice"
+        else:
+            continue
+        row = next((row for row, names in enumerate(rows, start=first_row) if tag in names), 1)
+        raise MetadataError(f"{path}: row {row}: {problem}")
+
+
+def _first_twice(names: Sequence[str]) -> str | None:
+    return next((name for name, number in Counter(names).items() if number > 1), None)
 
 
 def check_unique(path: Path, column: str, values: Sequence[str]) -> None:
@@ -61,16 +204,28 @@ def check_unique(path: Path, column: str, values: Sequence[str]) -> None:
         first[value] = row
 
 
-def check_relative(path: Path, column: str, values: Sequence[str]) -> None:
-    """Refuse what is no path below the dataset's root."""
+def relative_paths(path: Path, column: str, values: Sequence[str]) -> list[str]:
+    """Paths in their shortest form, so that the same file is there once; see `shortest_path`."""
+    shortest = []
     for row, value in enumerate(values, start=2):
-        if not value or PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
+        short = shortest_path(value)
+        if not short:
             raise MetadataError(f"{path}: row {row}: {column} {value!r} is not a path below the dataset's root")
+        shortest.append(short)
+    return shortest
+
+
+def shortest_path(value: str) -> str:
+    """`a/b.wav` for `./a//b.wav`; nothing where a path is absolute, leads upwards, or nowhere."""
+    parts = value.split("/")
+    if value.startswith("/") or ".." in parts:
+        return ""
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def booleans(path: Path, table: pa.Table, tag: str) -> np.ndarray:
     """A column of 0 and 1 as an array of shape (n_clips,)."""
-    column = table[tag].cast(pa.string()) if not pa.types.is_string(table[tag].type) else table[tag]
+    column = text(path, table, tag)
     is_one = pc.is_in(column, pa.array(["1", "true"]))
     wrong = pc.invert(pc.or_(is_one, pc.is_in(column, pa.array(["0", "false"])))).to_numpy()
     if wrong.any():
@@ -80,15 +235,18 @@ def booleans(path: Path, table: pa.Table, tag: str) -> np.ndarray:
 
 
 def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) -> tuple[str, ...]:
-    """The tags to learn: those of a list, of a text file with one a line, or all."""
+    """The tags to learn: those of a list, those of a text file with one a line, or all that are known."""
     if tags is None:
         return tuple(known)
     if isinstance(tags, str):
         source = Path(tags)
         if not source.is_file():
             raise MetadataError(f"{source}: no such file; `tags` has to name a text file with one tag a line")
-        tags = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        check_unique_tags(source, tags)
+        tags = read_list(source)
+        if not tags:
+            raise MetadataError(f"{source}: lists no tag; it has to name one a line")
+        if twice := _first_twice(tags):
+            raise MetadataError(f"{source}: the tag {twice!r} is there twice")
     for tag in tags:
         if tag not in known:
             close = difflib.get_close_matches(tag, known, n=1)
@@ -97,15 +255,8 @@ def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) 
     return tuple(tags)
 
 
-def check_unique_tags(path: Path, tags: Sequence[str]) -> None:
-    """Refuse a tag that is listed twice."""
-    for tag in tags:
-        if tags.count(tag) > 1:
-            raise MetadataError(f"{path}: the tag {tag!r} is listed twice")
-
-
 def check_positives(path: Path, tags: Sequence[str], labels: np.ndarray) -> None:
-    """Refuse tags that no clip has: nothing can be learned of them."""
+    """Refuse tags that no clip has, because nothing can be learned about them."""
     without = np.flatnonzero(labels.sum(axis=0) == 0)
     if len(without):
         raise MetadataError(f"{path}: no clip has the tag {tags[without[0]]!r}: leave it out of `tags`")
@@ -114,7 +265,40 @@ def check_positives(path: Path, tags: Sequence[str], labels: np.ndarray) -> None
 def without_untagged(
     clip_ids: Sequence[str], labels: np.ndarray, untagged: str
 ) -> tuple[list[int], list[tuple[str, str]]]:
-    """Indices of the clips to keep, and those left out with the reason: with `untagged` `drop`, those without a tag."""
+    """The indices of the clips to keep, and the clips left out with the reason.
+
+    With `untagged` `drop`, the clips that have none of the tags are left out; with `keep`, no clip is.
+    """
     is_kept = labels.any(axis=1) | (untagged == "keep")
     dropped = [(clip_ids[index], "has none of the tags") for index in np.flatnonzero(~is_kept).tolist()]
     return np.flatnonzero(is_kept).tolist(), dropped
+
+
+def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str]]) -> None:
+    """Refuse clips that no network can be trained and tested on.
+
+    A single tag that all clips of a split have, or none of them, does no harm: it has no figure there, as `check` says.
+
+    Raises
+    ------
+    MetadataError
+        if a split is empty, or if every tag is that of all test clips or of none
+    """
+    where = f"datasets.{dataset}"
+    if not tracks.clip_ids:
+        first = "".join(f"; the first is {clip_id!r}: {reason}" for clip_id, reason in left_out[:1])
+        raise MetadataError(f"{where}: all {len(left_out)} clips are left out{first}")
+    sizes = Counter(tracks.splits)
+    for split in SPLITS:
+        if not sizes[split]:
+            without = f", {len(left_out)} being left out" if left_out else ""
+            raise MetadataError(
+                f"{where}: none of its {len(tracks.clip_ids)} clips is in the split {split!r}{without}; every split"
+                " needs some, and one that is made needs three clips or, where there are groups, three groups at least"
+            )
+    labels = tracks.labels[np.array(tracks.splits) == "test"]
+    if not (labels.any(axis=0) & ~labels.all(axis=0)).any():
+        raise MetadataError(
+            f"{where}: each tag is that of all {len(labels)} test clips or of none of them, so that no accuracy can be"
+            " measured; add clips or choose other tags"
+        )

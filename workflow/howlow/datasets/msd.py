@@ -1,6 +1,6 @@
 """The Million Song Dataset, with the split and the 50 Last.fm tags that the field uses.
 
-241,889 previews of 30 s; the audio can't be downloaded any more: users bring their own copy.
+It has 241,889 previews of 30 s. The audio can't be downloaded any more, so that users bring their own copy.
 
 Bertin-Mahieux, Ellis, Whitman and Lamere, "The Million Song Dataset", ISMIR 2011; the split and the tag
 vectors are those of Jongpil Lee's music_dataset_split.
@@ -10,28 +10,36 @@ and `msd_id_to_tag_vector.cP`, pickles by Python 2; `50tagList.txt`; audio as `A
 """
 
 import pickle
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from howlow.datasets import metadata
 from howlow.errors import HowlowError
-from howlow.tracks import Tracks
+from howlow.tracks import Tracks, shards_by_hash
 
 N_TRAIN = 201_680
 PUBLISHED_SIZES = {"train": N_TRAIN, "validation": 11_774, "test": 28_435}
 
-# All that such pickles hold; NumPy's constructors stand under their names of old and of now.
+# The types that such pickles hold. NumPy's constructors are listed by their old and their present names.
 _ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
 }
 
+# What loading a pickle may take: a multiple of its size, which real ones stay far below, and some room for small ones.
+_MEMORY_FACTOR = 64
+_MEMORY_BYTES = 1 << 30
+
 
 class PickleError(HowlowError):
-    """A pickle is missing, broken, or holds what the dataset does not need; the message names file and type."""
+    """A pickle is missing, is broken, or holds what the dataset does not need. The message names file and type."""
 
 
 def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tuple[Tracks, list[tuple[str, str]]]:
@@ -42,81 +50,150 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     root : the folder with the pickles and the audio
     audio : `track_ids`, files are `A/B/C/TRABC....mp3`; `7digital`, `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` in
         the root say where they are, as `8/9/8947470.clip.mp3`
-    shards : number of shards, of clips in the order of their ids
+    shards : number of shards; a hash of its id decides which one a clip is in
 
     Returns
     -------
     tracks : Tracks
-    left_out : list of (clip_id, reason), the clips of the split that have no tags or no path
+    left_out : list of (clip_id, reason), the clips of the split that have no tags, no path or that of another clip
 
     Raises
     ------
-    PickleError
-        if a pickle is missing, broken or holds a type that is not allowed
+    HowlowError
+        if a file is missing, broken or holds what it may not; the message names it
     """
     root = Path(root)
-    first = _ids(root / "filtered_list_train.cP")
-    split_of = dict.fromkeys(first[:N_TRAIN], "train") | dict.fromkeys(first[N_TRAIN:], "validation")
-    split_of |= dict.fromkeys(_ids(root / "filtered_list_test.cP"), "test")
-    vectors = unpickle(root / "msd_id_to_tag_vector.cP")
+    split_of = _split(root)
+    vectors = _mapping(root / "msd_id_to_tag_vector.cP")
     tags_path = root / "50tagList.txt"
     if not tags_path.is_file():
         raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the vectors")
-    tags = tuple(line.strip() for line in tags_path.read_text(encoding="utf-8").splitlines() if line.strip())
+    tags = tuple(metadata.read_list(tags_path))
+    metadata.check_tags(tags_path, tags, [[tag] for tag in tags], first_row=1)
 
-    paths = _paths(root, split_of, audio)
+    with_tags = sorted(clip_id for clip_id in split_of if clip_id in vectors)
+    paths, taken = _paths(root, with_tags, audio)
     left_out = [(clip_id, "has no tag vector") for clip_id in split_of if clip_id not in vectors]
     left_out += [
         (clip_id, "has no path in the 7digital maps")
-        for clip_id in split_of
-        if clip_id in vectors and clip_id not in paths
+        for clip_id in with_tags
+        if clip_id not in paths and clip_id not in taken
     ]
-    clip_ids = sorted(clip_id for clip_id in split_of if clip_id in vectors and clip_id in paths)
+    left_out += [(clip_id, f"has the file of {other}") for clip_id, other in taken.items()]
+    clip_ids = list(paths)
     if not clip_ids:
         raise HowlowError(f"{root}: no track of the split has both tags and a path")
-    labels = np.array([np.ravel(vectors[clip_id]) for clip_id in clip_ids], dtype=bool)
-    if labels.shape != (len(clip_ids), len(tags)):
-        raise HowlowError(f"{root}: the tag vectors are not of the {len(tags)} tags of {tags_path.name}")
+    labels = _labels(root / "msd_id_to_tag_vector.cP", vectors, clip_ids, tags)
     tracks = Tracks(
         clip_ids=clip_ids,
         paths=[paths[clip_id] for clip_id in clip_ids],
         splits=[split_of[clip_id] for clip_id in clip_ids],
-        shards=[f"{number * shards // len(clip_ids):02d}" for number in range(len(clip_ids))],
+        shards=shards_by_hash(clip_ids, shards),
         tags=tags,
         labels=labels,
     )
     return tracks, left_out
 
 
-def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> dict[str, str]:
-    """The path of each clip that has one, relative to the root."""
+def _split(root: Path) -> dict[str, str]:
+    """The split of each clip of the two lists."""
+    first, test = _ids(root / "filtered_list_train.cP"), _ids(root / "filtered_list_test.cP")
+    if twice := set(first) & set(test):
+        raise PickleError(f"{root / 'filtered_list_test.cP'}: {min(twice)!r} is in filtered_list_train.cP too")
+    split_of = dict.fromkeys(first[:N_TRAIN], "train") | dict.fromkeys(first[N_TRAIN:], "validation")
+    return split_of | dict.fromkeys(test, "test")
+
+
+def _labels(path: Path, vectors: dict[Any, Any], clip_ids: list[str], tags: tuple[str, ...]) -> np.ndarray:
+    """The array (n_clips, n_tags) of the clips' tag vectors, after a check of each."""
+    rows = []
+    for clip_id in clip_ids:
+        try:
+            row = np.ravel(vectors[clip_id])
+        except ValueError:  # lists of different lengths
+            row = np.empty(0)
+        rows.append(row)
+        if len(row) != len(tags) or row.dtype.kind not in "biuf":
+            raise PickleError(f"{path}: the vector of {clip_id!r} is not one of {len(tags)} numbers, as there are tags")
+    values = np.array(rows)
+    wrong = ~((values == 0) | (values == 1)).all(axis=1)
+    if wrong.any():
+        raise PickleError(f"{path}: the vector of {clip_ids[int(np.argmax(wrong))]!r} has other numbers than 0 and 1")
+    return values.astype(bool)
+
+
+def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The path of each clip that has one, relative to the root; and of the clips whose path another has, the other."""
     if audio == "track_ids":
-        return {clip_id: f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids}
-    ids, found = unpickle(root / "MSD_id_to_7D_id.pkl"), unpickle(root / "7D_id_to_path.pkl")
-    paths = {clip_id: str(found[ids[clip_id]]) for clip_id in clip_ids if ids.get(clip_id) in found}
-    for path in paths.values():
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise PickleError(f"{root / '7D_id_to_path.pkl'}: {path!r} is not a path below the dataset's root")
-    return paths
+        return {clip_id: f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids}, {}
+    source = root / "7D_id_to_path.pkl"
+    ids, found = _mapping(root / "MSD_id_to_7D_id.pkl"), _mapping(source)
+    first: dict[str, str] = {}  # the clip of each path
+    paths, taken = {}, {}
+    for clip_id in clip_ids:
+        number = ids.get(clip_id)
+        if not isinstance(number, str | int | np.integer) or number not in found:
+            continue
+        path = _path(source, found[number])
+        if path in first:
+            taken[clip_id] = first[path]
+        else:
+            first[path] = clip_id
+            paths[clip_id] = path
+    return paths, taken
+
+
+def _path(source: Path, value: Any) -> str:
+    is_text = isinstance(value, str) and not any(character < " " for character in value)
+    path = metadata.shortest_path(value) if is_text else ""
+    if not path:
+        shown = repr(value) if isinstance(value, str) else f"a value of the type {type(value).__name__}"
+        raise PickleError(f"{source}: {shown} is not a path below the dataset's root")
+    return path
 
 
 def unpickle(path: Path) -> Any:
-    """Load a pickle that Python 2 wrote, with byte strings as text; only arrays and plain types may be in it.
+    """Load a pickle that Python 2 wrote. Byte strings become text; only arrays and plain types may be in it.
 
     Raises
     ------
     PickleError
-        if it is missing or broken, or names any other type or function
+        if it is missing or broken, names any other type or function, or asks for much more memory than it has bytes
     """
     if not path.is_file():
         raise PickleError(f"{path}: no such file")
+    limit = _MEMORY_BYTES + _MEMORY_FACTOR * path.stat().st_size
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, _memory(limit):
             return _Unpickler(file, encoding="latin-1").load()
     except PickleError as error:
         raise PickleError(f"{path}: {error}") from None
-    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise PickleError(f"{path}: not a pickle that can be read: {error}") from None
+    except MemoryError:
+        raise PickleError(f"{path}: not a pickle that can be read: it asks for more than {limit >> 20} MB") from None
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can end in any of them
+        raise PickleError(f"{path}: not a pickle that can be read: {' '.join(str(error).split())}") from None
+
+
+@contextmanager
+def _memory(n_bytes: int) -> Iterator[None]:
+    """Let this process ask for so much more memory and no further: a few bytes of a pickle can ask for terabytes.
+
+    Only Linux says how much there is now and keeps the limit; elsewhere the machine's own has to do.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + n_bytes
+    allowed = [limit, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(allowed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -126,8 +203,19 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
+def _mapping(path: Path) -> dict[Any, Any]:
+    content = unpickle(path)
+    if not isinstance(content, dict):
+        raise PickleError(f"{path}: holds a value of the type {type(content).__name__}, not a mapping")
+    return content
+
+
 def _ids(path: Path) -> list[str]:
     ids = unpickle(path)
-    if not isinstance(ids, list) or not all(isinstance(clip_id, str) and clip_id.isalnum() for clip_id in ids):
-        raise PickleError(f"{path}: not a list of track ids")
+    if not isinstance(ids, list):
+        raise PickleError(f"{path}: holds a value of the type {type(ids).__name__}, not a list of track ids")
+    for number, clip_id in enumerate(ids):
+        if not isinstance(clip_id, str) or not clip_id.isalnum() or not clip_id.isascii() or len(clip_id) < 5:
+            shown = repr(clip_id) if isinstance(clip_id, str) else f"of the type {type(clip_id).__name__}"
+            raise PickleError(f"{path}: entry {number} of the list is {shown}, which is no track id")
     return ids

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pyarrow as pa
 
-from howlow import files, splits
+from howlow import splits
 from howlow.datasets import metadata
 from howlow.datasets.metadata import MetadataError
 from howlow.tracks import Tracks
@@ -24,7 +24,7 @@ PUBLISHED_ROWS = 25_863
 PUBLISHED_TAGS = 188
 PUBLISHED_SIZES = {"train": 18_706, "validation": 1_825, "test": 5_329}
 PUBLISHED_TAGGED_SIZES = {"train": 15_247, "validation": 1_529, "test": 4_332}
-"""Clips that are usable, and those of them that have one of the 50 tags of the literature."""
+"""The number of usable clips, and of those among them that have one of the 50 tags of the literature."""
 
 ANNOTATIONS = "annotations_final.csv"
 FOLDERS = "0123456789abcdef"
@@ -64,11 +64,11 @@ def load(
     path = Path(root) / ANNOTATIONS
     table = _read(path)
     chosen = metadata.chosen_tags(path, table.column_names[1:-1], tags)
-    clip_ids, mp3_paths = table["clip_id"].to_pylist(), table["mp3_path"].to_pylist()
+    clip_ids = metadata.full_text(path, table, "clip_id")
+    mp3_paths = metadata.relative_paths(path, "mp3_path", metadata.full_text(path, table, "mp3_path"))
     metadata.check_unique(path, "clip_id", clip_ids)
     metadata.check_unique(path, "mp3_path", mp3_paths)
-    for row, mp3_path in enumerate(mp3_paths, start=2):
-        _check_path(path, row, mp3_path)
+    _check_folders(path, mp3_paths)
     labels = np.column_stack([metadata.booleans(path, table, tag) for tag in chosen])
     metadata.check_positives(path, chosen, labels)
 
@@ -93,14 +93,14 @@ def load(
 
 
 def _split_by_artist(mp3_paths: list[str]) -> list[str]:
-    """Of the sizes of the folders' splits; a path is `folder/artist-album-track-title-from-to.mp3`."""
+    """A split of the sizes that the split by folder has. A path is `folder/artist-album-track-title-from-to.mp3`."""
     total = sum(PUBLISHED_SIZES.values())
     artists = [PurePosixPath(mp3_path).name.split("-")[0] for mp3_path in mp3_paths]
     return splits.by_group(artists, {split: size / total for split, size in PUBLISHED_SIZES.items()})
 
 
 def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, split: str) -> None:
-    """Say where the whole MagnaTagATune is not what it was for others; other collections have no such counts."""
+    """Say where the whole MagnaTagATune differs from what others report. Of other collections nothing is reported."""
     if table.num_columns - 2 != PUBLISHED_TAGS:
         return
     if table.num_rows != PUBLISHED_ROWS:
@@ -120,14 +120,16 @@ def _read(path: Path) -> pa.Table:
             f"{path}: row 1: expected tab-separated columns clip_id, the tags and mp3_path, found {len(header)}"
             f" column(s) from {header[0] if header else ''!r} to {header[-1] if header else ''!r}"
         )
-    metadata.check_header(path, header, header[1:-1])
+    metadata.check_tags(path, header[1:-1])
     return metadata.read_text(path, header, "\t")
 
 
-def _check_path(path: Path, row: int, mp3_path: str) -> None:
-    parts = PurePosixPath(mp3_path).parts
-    if len(parts) < 2 or parts[0] not in FOLDERS or ".." in parts:
-        raise MetadataError(f"{path}: row {row}: mp3_path {mp3_path!r} is not a path below one of the folders 0 to f")
+def _check_folders(path: Path, mp3_paths: list[str]) -> None:
+    for row, mp3_path in enumerate(mp3_paths, start=2):
+        if mp3_path[0] not in FOLDERS or mp3_path[1:2] != "/":
+            raise MetadataError(
+                f"{path}: row {row}: mp3_path {mp3_path!r} is not a path below one of the folders 0 to f"
+            )
 
 
 def _read_excluded(path: str | None) -> dict[str, str]:
@@ -135,4 +137,5 @@ def _read_excluded(path: str | None) -> dict[str, str]:
         return {}
     if not Path(path).is_file():
         raise MetadataError(f"{path}: no such file; `exclude` has to name a CSV file with clip_id and reason")
-    return {row["clip_id"]: row["reason"] for row in files.read_csv(path)}
+    table = metadata.read_table(Path(path), ["clip_id", "reason"])
+    return dict(zip(*(metadata.full_text(Path(path), table, name) for name in ("clip_id", "reason")), strict=True))

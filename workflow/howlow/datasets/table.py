@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from howlow import splits
 from howlow.datasets import metadata
 from howlow.datasets.metadata import MetadataError
-from howlow.tracks import SPLITS, Tracks
+from howlow.tracks import SPLITS, Tracks, shards_by_hash
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-"""Of the clips in a split, where the table has none."""
+"""The share of the clips that each split gets where the table has no column `split`."""
 
 _RESERVED = ("clip_id", "path", "split", "group", "tags")
 _SYNONYMS = {"valid": "validation", "val": "validation", "training": "train", "testing": "test"}
@@ -45,7 +44,7 @@ def load(
     min_clips : keep only tags of at least so many clips
     separator : between the names in the column `tags`
     untagged : `keep` or `drop` the clips that have none of the tags
-    shards : number of shards, of clips in the order of the table
+    shards : number of shards; a hash of its id decides which one a clip is in
 
     Returns
     -------
@@ -59,21 +58,20 @@ def load(
     """
     path = Path(table)
     content = _read(path)
-    paths = _text(path, content, "path")
-    clip_ids = _text(path, content, "clip_id") if "clip_id" in content.column_names else paths
-    metadata.check_relative(path, "path", paths)
+    paths = metadata.relative_paths(path, "path", metadata.full_text(path, content, "path"))
+    clip_ids = metadata.full_text(path, content, "clip_id") if "clip_id" in content.column_names else paths
     metadata.check_unique(path, "path", paths)
     metadata.check_unique(path, "clip_id", clip_ids)
     known, labels = _labels(path, content, separator)
     chosen = _choose(path, known, labels, tags, top, min_clips)
     labels = labels[:, [known.index(tag) for tag in chosen]]
-    split_of = _splits(path, content, paths)
     kept, left_out = metadata.without_untagged(clip_ids, labels, untagged)
+    split_of = _splits(path, content, paths, kept)
     tracks = Tracks(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[paths[index] for index in kept],
         splits=[split_of[index] for index in kept],
-        shards=[f"{number * shards // len(kept):02d}" for number in range(len(kept))],
+        shards=shards_by_hash([clip_ids[index] for index in kept], shards),
         tags=chosen,
         labels=labels[kept],
     )
@@ -83,49 +81,26 @@ def load(
 def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise MetadataError(f"{path}: no such file; `table` has to name a CSV or Parquet file with a row a clip")
-    if path.suffix == ".parquet":
-        try:
-            content = pq.read_table(path)
-        except pa.ArrowInvalid as error:
-            raise MetadataError(f"{path}: not Parquet: {' '.join(str(error).split())}") from None
-        header = content.column_names
-    else:
-        first = metadata.header(path, ",")
-        delimiter = "\t" if len(first) == 1 and "\t" in first[0] else ","
-        header = metadata.header(path, delimiter)
-        if "path" in header:
-            content = metadata.read_text(path, header, delimiter)
-    if "path" not in header:
-        raise MetadataError(
-            f"{path}: row 1: there is no column 'path' among {header}; columns are separated by commas or tabs"
-        )
-    metadata.check_header(path, header, [name for name in header if name not in _RESERVED])
+    content = metadata.read_table(path, ["path"])
     if not content.num_rows:
         raise MetadataError(f"{path}: has no rows")
     return content
 
 
-def _text(path: Path, content: pa.Table, column: str) -> list[str]:
-    values = content[column].cast(pa.string()).to_pylist()
-    for row, value in enumerate(values, start=2):
-        if not value:
-            raise MetadataError(f"{path}: row {row}: {column} is empty")
-    return values
-
-
 def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], np.ndarray]:
-    """All tags, and the array (n_clips, n_tags) of what clip has which."""
+    """All tags, and the array (n_clips, n_tags) that says which clip has which tag."""
     columns = [name for name in content.column_names if name not in _RESERVED]
     if "tags" not in content.column_names:
         if not columns:
             raise MetadataError(f"{path}: has neither a column 'tags' nor columns of 0 and 1")
+        metadata.check_tags(path, columns)
         return columns, np.column_stack([metadata.booleans(path, content, tag) for tag in columns])
-    texts = [value or "" for value in content["tags"].cast(pa.string()).to_pylist()]
+    texts = [value or "" for value in metadata.text(path, content, "tags").to_pylist()]
     names = [[name.strip() for name in text.split(separator) if name.strip()] for text in texts]
     known = sorted({name for row in names for name in row})
     if not known:
         raise MetadataError(f"{path}: the column 'tags' is empty in every row")
-    metadata.check_header(path, known, known)
+    metadata.check_tags(path, known, names)
     position = {tag: index for index, tag in enumerate(known)}
     labels = np.zeros((len(names), len(known)), bool)
     for row, tags in enumerate(names):
@@ -136,7 +111,7 @@ def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], n
 def _choose(
     path: Path, known: list[str], labels: np.ndarray, tags: list[str] | str | None, top: int | None, min_clips: int
 ) -> tuple[str, ...]:
-    """The tags asked for that are frequent enough, in the order of the list, or else of the number of clips."""
+    """The tags asked for that are frequent enough: in the order of the list or, with `top`, the most frequent first."""
     asked = metadata.chosen_tags(path, known, tags)
     count = dict(zip(known, labels.sum(axis=0).tolist(), strict=True))
     frequent = [tag for tag in asked if count[tag] >= min_clips]
@@ -152,11 +127,12 @@ def _choose(
     return tuple(frequent)
 
 
-def _splits(path: Path, content: pa.Table, paths: list[str]) -> list[str]:
-    groups = _text(path, content, "group") if "group" in content.column_names else paths
+def _splits(path: Path, content: pa.Table, paths: list[str], kept: list[int]) -> dict[int, str]:
+    """The split of each clip by its index: as the table says, or made of those that are kept."""
+    groups = metadata.full_text(path, content, "group") if "group" in content.column_names else paths
     if "split" not in content.column_names:
-        return splits.by_group(groups, SHARES)
-    given = [_SYNONYMS.get(name, name) for name in _text(path, content, "split")]
+        return dict(zip(kept, splits.by_group([groups[index] for index in kept], SHARES), strict=True))
+    given = [_SYNONYMS.get(name, name) for name in metadata.full_text(path, content, "split")]
     seen: dict[str, tuple[str, int]] = {}
     for row, (split, group) in enumerate(zip(given, groups, strict=True), start=2):
         if split not in SPLITS:
@@ -164,7 +140,4 @@ def _splits(path: Path, content: pa.Table, paths: list[str]) -> list[str]:
         other, at = seen.setdefault(group, (split, row))
         if other != split:
             raise MetadataError(f"{path}: row {row}: group {group!r} is in {split}, but in row {at} in {other}")
-    for split in SPLITS:
-        if split not in given:
-            raise MetadataError(f"{path}: no row is in the split {split!r}")
-    return given
+    return dict(enumerate(given))

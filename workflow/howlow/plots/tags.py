@@ -54,7 +54,8 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
             _label_columns(axis, lost[rate])
             title(axis, f"{rate / 1000:g} kHz")
         richest = 100 * metrics.groupby([*_RICH_FIRST, "tag"])["roc_auc"].mean().loc[lost.columns[0]]
-        axes[0][0].set_yticks(range(len(lost)), [f"{tag}  {richest[tag]:.0f}" for tag in lost.index])
+        names = [f"{tag}  {richest[tag]:.0f}" for tag in lost.index]
+        axes[0][0].set_yticks(range(len(lost)), names, parse_math=False)  # a tag may have a dollar sign
         bar = figure.colorbar(mesh, ax=axes[0], location="bottom", shrink=0.5, aspect=40, extend="both", pad=0.01)
         bar.set_label("points of ROC AUC below the richest representation")
         rate, n_mels, hop_factor = lost.columns.to_frame().iloc[0]

@@ -1,0 +1,107 @@
+"""The feed alone: clips a second from a warm page cache to where a GPU, or a CPU's training step, takes them.
+
+    python benchmarks/feed.py
+
+The plain way is one thread that reads whole clips in float32, compresses them there and, for a GPU, rounds them to
+float16. All ways take turns in one run, and the best of several rounds counts.
+"""
+
+import argparse
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from training import make_store
+
+from howlow import feeding, training
+from howlow.feeding import Feed, Segments
+from howlow.store import Store, open_store
+
+SHAPE = (96, 1820)
+SEGMENT_FRAMES = 188
+BATCH_SIZE = 64
+READERS = (1, 2, 4)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def plain_ahead(store: Store, parts: list[np.ndarray]) -> Iterator[Tensor]:
+    """Batches in float16 that one thread has read and compressed."""
+    with ThreadPoolExecutor(1) as reader:
+        yield from reader.map(lambda part: torch.from_numpy(store.read(part)).half(), parts)
+
+
+def plain(store: Store, parts: list[np.ndarray]) -> Iterator[Tensor]:
+    """Batches for a CPU, each read when it is asked for."""
+    return (torch.from_numpy(store.read(part)).unsqueeze(1) for part in parts)
+
+
+def seconds(ways: dict[str, Callable[[], Iterable[Tensor]]], rounds: int) -> dict[str, float]:
+    """The shortest time of each way to give all its batches; the ways take turns."""
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            deque(way(), maxlen=0)
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def measure(folder: Path, n_clips: int, hop_factor: int, log_type: str, is_segment: bool, rounds: int) -> None:
+    """Print a row of the table: a representation, as whole clips or as segments."""
+    store = open_store(folder / "manifest.json", hop_factor, log_type)
+    rng = np.random.default_rng(0)
+    order = rng.permutation(n_clips)
+    parts = np.split(order, np.cumsum(feeding.batch_sizes(n_clips, BATCH_SIZE))[:-1])
+    segments = None
+    if is_segment:
+        segments = Segments(rng.integers(store.n_frames - SEGMENT_FRAMES + 1, size=n_clips), SEGMENT_FRAMES)
+
+    def ahead(readers: int) -> Callable[[], Iterable[Tensor]]:
+        return lambda: Feed(store, DEVICE, readers=readers).rows(order, BATCH_SIZE, segments)
+
+    cpu = torch.device("cpu")
+    taken = seconds(
+        {
+            "plain ahead": lambda: plain_ahead(store, parts),
+            **{f"{readers}": ahead(readers) for readers in READERS},
+            "plain": lambda: plain(store, parts),
+            "cpu": lambda: Feed(store, cpu).batches(order, BATCH_SIZE, segments),
+        },
+        rounds,
+    )
+    name = f"{SHAPE[0]} x {store.n_frames}, {log_type}" + (f", segments of {SEGMENT_FRAMES}" if is_segment else "")
+    rates = [n_clips / taken[str(readers)] for readers in READERS]
+    ratio, on_cpu = taken["plain ahead"] / taken[str(READERS[-1])], taken["plain"] / taken["cpu"]
+    cells = [
+        f"{n_clips / taken['plain ahead']:.0f}",
+        *(f"{rate:.0f}" for rate in rates),
+        f"{ratio:.1f}",
+        f"{on_cpu:.2f}",
+    ]
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def main(n_clips: int, rounds: int) -> None:
+    training.prepare(1)
+    readers = " | ".join(f"{number} reader{'s' * (number > 1)}" for number in READERS)
+    print(f"| input | plain, clips/s | {readers} | times the plain way | on a CPU: times the plain way |")
+    print("|---" * (len(READERS) + 4) + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        make_store(Path(folder), n_clips, SHAPE)
+        for hop_factor, is_segment in ((1, False), (10, False), (1, True)):
+            for log_type in ("db", "log"):
+                measure(Path(folder), n_clips, hop_factor, log_type, is_segment, rounds)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--clips", type=int, default=1000, help="clips in the store, 350 KB each")
+    options.add_argument("--rounds", type=int, default=5, help="how often each way is timed")
+    args = options.parse_args()
+    main(args.clips, args.rounds)

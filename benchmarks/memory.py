@@ -1,0 +1,90 @@
+"""How many maps of the first layer training and scoring hold at once: where the constants of howlow.needs come from.
+
+    python benchmarks/memory.py
+
+Networks of a quarter of the width, on a CPU, in a process each. What a GPU saves for the gradients is counted on a CPU,
+too: in bfloat16, and with PyTorch's own layers, which a GPU uses.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from training import Peak, own_bytes  # noqa: E402  (the benchmark beside this one)
+
+from howlow import models, needs  # noqa: E402
+from howlow import training as howlow_training  # noqa: E402
+from howlow.representation import Representation  # noqa: E402
+
+OPTIONS = {"vgg": {"width": 0.25}, "musicnn": {"width": 0.25, "filters": 8}}
+CLIPS = 4
+WHAT = {"step": "training step on a CPU", "saved": "saved for the gradients on a GPU", "scores": "scoring on a CPU"}
+
+
+def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
+    """Memory of one kind of work, in maps of the first layer in the type that it computes in."""
+    device = howlow_training.prepare(1)
+    cell = Representation(sample_rate, n_mels, 1, "db")
+    model = models.build_cell(name, cell, n_tags=50, seconds=29.1, options=OPTIONS[name])
+    howlow_training.lay_out(model, device)
+    spectrograms = torch.randn(CLIPS, 1, n_mels, cell.n_frames(29.1))
+    spec = {"model": name, "options": OPTIONS[name], "seconds": 29.1, "training": {"batch_size": CLIPS}}
+    spec |= {"sample_rate": sample_rate, "n_mels": n_mels, "hop_factor": 1, "log_type": "db"}
+    if what == "saved":
+        return saved_bytes(model, spectrograms) / (2 * needs._training_values(spec, 1))
+    before = own_bytes()
+    with Peak() as peak:
+        for _ in range(3):
+            if what == "step":
+                model.train()(spectrograms).square().mean().backward()
+            else:
+                with torch.inference_mode():
+                    model.eval()(spectrograms)
+    values = needs._training_values(spec, 1)
+    if what == "scores":
+        values = needs._scoring_values(spec, CLIPS) / needs._SCORING_MAPS[name]
+    return (peak.bytes - before) / (4 * values)
+
+
+def saved_bytes(model: torch.nn.Module, spectrograms: torch.Tensor) -> int:
+    """Size of all tensors that autograd saves in a forward pass, without the parameters."""
+    model.train().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    storages = {}
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            storages[storage.data_ptr()] = (storage.nbytes(), tensor)  # kept, so that no other gets its address
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
+        model(spectrograms)
+    return sum(size for size, _ in storages.values())
+
+
+def main() -> None:
+    print("| maps held at once | " + " | ".join(WHAT.values()) + " |")
+    print("|---" * (1 + len(WHAT)) + "|")
+    for name in OPTIONS:
+        for sample_rate, n_mels in ((12_000, 48), (12_000, 96), (16_000, 128)):
+            row = []
+            for what in WHAT:
+                command = [sys.executable, __file__, "--one", what, name, str(sample_rate), str(n_mels)]
+                row.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+            print(f"| {name}, {sample_rate // 1000} kHz, {n_mels} bands | {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--one", nargs=4, help=argparse.SUPPRESS)  # what it calls itself with
+    if one := options.parse_args().one:
+        print(f"{maps(one[0], one[1], int(one[2]), int(one[3])):.2f}")
+    else:
+        main()

@@ -1,0 +1,141 @@
+"""All that this workflow uses of Snakemake beyond its documented interface: one function for each thing.
+
+A new version of Snakemake may change any of it. Where it does, the function says what is missing, instead of failing
+somewhere else.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import snakemake
+from packaging.version import Version
+from snakemake.exceptions import WorkflowError
+
+OLDEST, FIRST_UNTRIED = "9.27.1", "10"
+"""The versions of Snakemake that this workflow is known to run with: from the first up to, but without, the second."""
+
+T = TypeVar("T")
+
+
+def _internal(function: Callable[..., T]) -> Callable[..., T]:
+    """Have a function say in words that Snakemake's insides are not as it expects."""
+
+    @functools.wraps(function)
+    def explained(*arguments: Any) -> T:
+        try:
+            return function(*arguments)
+        except (AttributeError, TypeError) as error:
+            raise WorkflowError(
+                f"Snakemake {snakemake.__version__} is not as this workflow knows it: {error} (in"
+                f" {function.__name__} of workflow/snakemake_internals.py). It is known to run with Snakemake from"
+                f" {OLDEST} up to, but without, {FIRST_UNTRIED}; install such a version"
+            ) from None
+
+    return explained
+
+
+@_internal
+def configuration_files(workflow: Any) -> list[Path]:
+    """The configuration files that were named on the command line."""
+    return list(map(Path, workflow.configfiles))
+
+
+@_internal
+def configuration_overrides(workflow: Any) -> dict[str, Any]:
+    """What `--config` said on the command line, as Snakemake understood it."""
+    return dict(workflow.config_settings.config)
+
+
+@_internal
+def refuse_module(workflow: Any) -> None:
+    """Raise an error where another workflow uses this one as a module.
+
+    Raises
+    ------
+    WorkflowError
+        one line that says what to do instead
+    """
+    if not workflow.modifier.is_main_snakefile():
+        raise WorkflowError(
+            "howlow is no module for other workflows: its programs find the results of others by their places below"
+            " results/. Clone it, and run it in its own folder or with --directory"
+        )
+
+
+@_internal
+def is_main_process(workflow: Any) -> bool:
+    """Whether this is the Snakemake that was started, and not one that runs a job for it."""
+    return bool(workflow.is_main_process)
+
+
+@_internal
+def is_local(workflow: Any) -> bool:
+    """Whether jobs run on this machine, and not on a cluster."""
+    return bool(workflow.local_exec)
+
+
+@_internal
+def is_touching(workflow: Any) -> bool:
+    """Whether Snakemake was started with `--touch`."""
+    return bool(workflow.touch)
+
+
+@_internal
+def is_forcing(workflow: Any) -> bool:
+    """Whether the user forces some job to run again, which then needs its inputs."""
+    settings = workflow.dag_settings
+    return bool(settings.forceall or settings.forcerun or settings.forcetargets or settings.force_incomplete)
+
+
+@_internal
+def jobs_to_run(workflow: Any) -> list[Any]:
+    """The jobs that this run is going to run, each with its `rule.name` and `wildcards`."""
+    return [job for job in workflow.dag.jobs if workflow.dag.needrun(job)]
+
+
+@_internal
+def limit(workflow: Any, resource: str) -> int | None:
+    """How much of a resource all running jobs may take together, by `--resources`; None if it says nothing of it."""
+    resources = workflow.global_resources
+    return resources[resource].value if resource in resources else None
+
+
+@_internal
+def set_limit(workflow: Any, resource: str, amount: int) -> None:
+    """Do as `--resources` would, for which the rules have no means. Snakemake has read it when a run starts.
+
+    Before that, Snakemake does not know whether jobs run on this machine.
+    """
+    for table in (workflow.global_resources, workflow.scheduler.global_resources, workflow.scheduler.resources):
+        table[resource] = amount
+
+
+@_internal
+def lift_limit_of_submissions(workflow: Any) -> None:
+    """Have Snakemake start jobs as fast as it can.
+
+    Its own limit of 100 submissions a second has Snakemake 9 look at all jobs once a second for each job that has
+    finished so far: half a core after 200 jobs. Jobs here last for seconds and need no such limit. A limit that the
+    user set stays.
+    """
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
+def refuse_untried_version() -> None:
+    """Raise an error unless this version of Snakemake is one that this workflow is known to run with.
+
+    Raises
+    ------
+    WorkflowError
+        one line that says which versions are known
+    """
+    found, oldest, untried = map(Version, (snakemake.__version__, OLDEST, FIRST_UNTRIED))
+    if not oldest <= found < untried:
+        raise WorkflowError(
+            f"This is Snakemake {found}; howlow is known to run with versions from {OLDEST} up to, but without,"
+            f" {FIRST_UNTRIED}. Install such a version, for instance by `pip install -r envs/requirements.txt`"
+        )
