@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 LOCKS = [Path(__file__).with_name(name) for name in ("requirements.txt", "requirements-dev.txt")]
@@ -50,6 +51,7 @@ def _problems(system: str, tags: list[str], python: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
+        command.append("--ignore-requires-python")  # pip would ask for its own Python here
         command += ["--target", folder, "--report", str(report), "--python-version", python]
         command += [f"--platform={tag}" for tag in tags]
         command += ["--only-binary=:all:", f"--no-binary={','.join(SOURCE_ONLY)}"]
@@ -94,15 +96,18 @@ def environment(system: str, python: str) -> dict[str, str]:
 
 
 def missing(packages: list[dict], markers: dict[str, str]) -> Iterator[str]:
-    """The requirements of packages, as their metadata state them, that none of these packages meets.
+    """The requirements of packages, as their metadata state them, that neither these packages nor the Python meet.
 
     Parameters
     ----------
-    packages : metadata with `name`, `version` and `requires_dist`
+    packages : metadata with `name`, `version`, `requires_dist` and `requires_python`
     markers : what `environment` gave
     """
     versions = {canonicalize_name(package["name"]): package["version"] for package in packages}
     for package in packages:
+        pythons = package.get("requires_python", "")
+        if not SpecifierSet(pythons).contains(markers["python_full_version"]):
+            yield f"{package['name']} needs Python {pythons}"
         for requirement in map(Requirement, package.get("requires_dist", [])):
             name = canonicalize_name(requirement.name)
             if name.startswith(CUDA) or (requirement.marker and not requirement.marker.evaluate(markers)):

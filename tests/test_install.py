@@ -121,6 +121,13 @@ def test_what_the_lock_lacks_is_named(check_wheels, requirement, told):
     assert all(problem.startswith(told) for problem in found)
 
 
+@pytest.mark.parametrize(("pythons", "n_problems"), [(">=3.13", 1), (">=3.9,!=3.11.*", 0), ("<3.12", 1)])
+def test_package_for_another_python_is_named(check_wheels, pythons, n_problems):
+    packages = [{"name": "a", "version": "1", "requires_python": pythons}]
+    found = list(check_wheels.missing(packages, check_wheels.environment("Linux x86_64", "3.12")))
+    assert found == [f"a needs Python {pythons}"] * n_problems
+
+
 def test_markers_of_the_lock_are_those_of_the_python_that_is_asked_for(check_wheels):
     text = '#\na-b==1.0  # via c\nchunk==3.13.0 ; python_version >= "3.13"  # via a-b\na-b==1.0\n'
     assert check_wheels.locked(text, check_wheels.environment("Darwin arm64", "3.13")) == ["a-b==1.0", "chunk==3.13.0"]
