@@ -1,8 +1,9 @@
 # make figure1   from nothing to results/figure1.pdf
 # make all       and to all other results: tables, statistics, trade-off, sound, report
 # make test      all checks and tests
-# Both set up .venv from the locked requirements first; they need Python 3.11 and nothing else.
-PYTHON ?= python3.11
+# They set up .venv from the locked requirements first, with the newest of these Pythons that is here.
+PYTHONS := 3.13 3.12 3.11
+PYTHON ?= $(PYTHONS:%=python%) python3 python
 VENV ?= .venv
 CONFIG ?= config/config.yaml
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
@@ -10,15 +11,21 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: figure1 all test check plans docs lock clean
+# The shell reads it from its environment, so that its name may have blanks and quotes.
+export CONFIG
+
+.PHONY: figure1 all configuration test check plans docs wheels lock clean
 .DELETE_ON_ERROR:
 
-figure1: $(VENV)/runtime
-	$(BIN)/snakemake results/figure1.pdf --quiet rules --cores $(CORES) --configfile $(CONFIG)
+figure1: configuration $(VENV)/runtime
+	$(BIN)/snakemake results/figure1.pdf --quiet rules --cores $(CORES) --configfile "$$CONFIG"
 
-all: $(VENV)/runtime
-	$(BIN)/snakemake --quiet rules --cores $(CORES) --configfile $(CONFIG)
-	$(BIN)/snakemake --quiet rules --configfile $(CONFIG) --report results/report.zip
+all: configuration $(VENV)/runtime
+	$(BIN)/snakemake --quiet rules --cores $(CORES) --configfile "$$CONFIG"
+	$(BIN)/snakemake --quiet rules --configfile "$$CONFIG" --report results/report.zip
+
+configuration:
+	@test -f "$$CONFIG" || { echo "howlow: CONFIG names $$CONFIG, and there is no such file" >&2; exit 1; }
 
 test: check
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
@@ -28,7 +35,6 @@ check: $(VENV)/development
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
-	$(BIN)/snakemake --lint
 
 # Every shipped configuration plans without data, with the jobs that tests/plans.yaml has.
 plans: $(VENV)/development
@@ -38,29 +44,46 @@ plans: $(VENV)/development
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
 
-# Where the index offers a CPU build, pip names it with a local suffix that other machines do not have.
+# Whether the locked packages can be installed with each of the Pythons, on Linux and on macOS. It takes 8 minutes.
+wheels: $(VENV)/runtime
+	$(BIN)/python envs/check_wheels.py $(PYTHONS)
+
+# To be run with the newest of the Pythons, and `make wheels` after it: what only a newer Python needs is in the .in files
+# with a marker, which pip-compile leaves out under an older one.
+# Whether the index offers PyTorch's CPU build or its CUDA build must not show: the first has a suffix to its version that
+# other machines do not have, the second needs further packages, which it names in exact versions itself.
 lock: $(VENV)/development
 	$(INSTALL) pip-tools
 	cd envs && for name in requirements requirements-dev; do \
 	    CUSTOM_COMPILE_COMMAND="make lock" ../$(BIN)/pip-compile --quiet --allow-unsafe --no-strip-extras \
 	        --no-emit-index-url --no-emit-find-links --no-emit-options --annotation-style line \
 	        --output-file $$name.txt $$name.in && \
-	    sed -i -E 's/^(torch==[0-9.]+)\+[a-z0-9]+/\1/' $$name.txt || exit 1; \
+	    sed -i -E -e 's/^(torch==[0-9.]+)\+[a-z0-9]+/\1/' -e '/^(cuda-|nvidia-|triton==)/d' $$name.txt || exit 1; \
 	done
 
 clean:
 	rm -rf $(VENV) .snakemake
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
-	    { echo 'howlow needs Python 3.11; say which with `make PYTHON=/path/to/python3.11 ...`' >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@for python in $(PYTHON); do \
+	    "$$python" -c '$(IS_ONE_OF)' $(PYTHONS) 2>/dev/null || continue; \
+	    "$$python" -c '$(SAY_WHICH)'; \
+	    exec "$$python" -m venv $(VENV); \
+	done; \
+	echo 'howlow needs a Python of one of these versions: $(PYTHONS). None of these is one: $(PYTHON).' \
+	    'To get one with uv, for instance: uv python install $(firstword $(PYTHONS)), and then make PYTHON="$$(uv python find $(firstword $(PYTHONS)))"' >&2; \
+	exit 1
+
+IS_ONE_OF := import sys; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv)
+SAY_WHICH := import sys; print("Setting up $(VENV) with Python %s, %s" % (sys.version.split()[0], sys.executable))
 
 $(VENV)/runtime: envs/requirements.txt | $(VENV)/bin/python
 	@echo 'Installing the locked packages into $(VENV); this takes some minutes.'
-	$(INSTALL) -r envs/requirements.txt
+	@$(INSTALL) -r envs/requirements.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
 	@touch $@
 
+IF_IT_FAILS := The packages could not be installed: see "Installation" in docs/troubleshooting.md.
+
 $(VENV)/development: envs/requirements-dev.txt $(VENV)/runtime
-	$(INSTALL) -r envs/requirements-dev.txt
+	@$(INSTALL) -r envs/requirements-dev.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
 	@touch $@

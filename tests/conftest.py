@@ -65,6 +65,30 @@ def finished(tmp_path_factory) -> Path:
     return folder
 
 
+def may_install() -> bool:
+    """Whether the tests may change the system: install Debian's packages, and set up a private SLURM in /etc/slurm."""
+    return os.environ.get("HOWLOW_TEST_INSTALL") == "1"
+
+
+def installed(program: str, *packages: str) -> str:
+    """The path of a program of the system, after installing Debian's packages for it if need be and if we may.
+
+    Where it is not to be had, the test is skipped with the reason.
+    """
+    wanted = f"the test needs {program} (Debian: {' '.join(packages)})"
+    with FileLock(Path(tempfile.gettempdir(), "howlow-apt.lock")):  # of several workers, one installs at a time
+        if path := shutil.which(program):
+            return path
+        if not may_install():
+            pytest.skip(f"{wanted}; with HOWLOW_TEST_INSTALL=1, and as root, it is installed")
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            pytest.skip(f"{wanted}, which only root can install, and only with apt-get")
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], **quiet)
+        return shutil.which(program) or pytest.skip(f"{wanted}, which apt-get could not install")
+
+
 @pytest.fixture(scope="session")
 def finished_own(tmp_path_factory, finished) -> Path:
     """A folder with a finished run of a user's own collections, of the audio of `finished`; tests work on copies."""

@@ -1,11 +1,11 @@
-"""What jobs ask for, whose jobs are in the queue, and why jobs failed: without a cluster."""
+"""What jobs ask for, and whose jobs are in the queue: without a cluster."""
 
 import os
 
 import pytest
 from conftest import ROOT
 
-from howlow import cluster, config, failures, needs, specs
+from howlow import cluster, config, needs, specs
 from howlow.config import representations
 
 SQUEUE = """#!/bin/sh
@@ -47,41 +47,6 @@ def test_slurm_that_is_not_there(tmp_path, monkeypatch):
     cluster.refuse_second_writer(tmp_path)
     with pytest.raises(cluster.ClusterError, match="there is no `squeue` here"):
         cluster.queued_jobs(tmp_path)
-
-
-LOG = """Error in rule train:
-    message: SLURM-job '5' failed, SLURM status is: 'FAILED'.
-    jobid: 0
-    output: results/d/vgg/c/seed1/model.pt, results/d/vgg/c/seed1/run.json
-    log: {folder}/cell.log, {folder}/slurm.log (check log file(s) for error details)
-    external_jobid: 5
-Error in rule mel:
-    jobid: 3
-    output: results/d/mel/12000/8/00.npy
-    log: {folder}/mel.log (check log file(s) for error details)
-"""
-
-
-@pytest.mark.parametrize(
-    ("own", "slurm", "why"),
-    [
-        ("howlow train: it went wrong\n", "", "howlow train: it went wrong"),
-        ("", "slurmstepd: error: Detected 1 oom_kill event in StepId=5.0.", "killed, because it needed more memory"),
-        ("", "error: StepId=5.0 exceeded memory limit (3 > 2), being killed", "killed, because it needed more memory"),
-        ("", "slurmstepd: error: *** JOB 5 CANCELLED AT 2026 DUE TO TIME LIMIT ***", "stopped at its time limit"),
-        ("Traceback (most recent call last):\nValueError: no\n", "", "an error of the program: ValueError: no"),
-        ("", "", "ended without a word; was it killed"),
-    ],
-)
-def test_reasons_of_failures(tmp_path, own, slurm, why):
-    (tmp_path / "cell.log").write_text(own)
-    (tmp_path / "slurm.log").write_text(slurm)
-    (tmp_path / "mel.log").write_text("howlow mel: other\n")
-    (tmp_path / "run.log").write_text(LOG.format(folder=tmp_path) * 2)  # tried twice
-    first, second = failures.reasons(tmp_path / "run.log")
-    assert first.startswith(f"results/d/vgg/c/seed1: {why}")
-    assert first.endswith(f"; log: {tmp_path}/cell.log, SLURM job 5: {tmp_path}/slurm.log")
-    assert second == f"results/d/mel/12000/8/00.npy: howlow mel: other; log: {tmp_path}/mel.log"
 
 
 def test_memory_of_trainings():

@@ -70,27 +70,52 @@ def test_holm_corrects_within_one_question():
     assert sorted(table["p_holm"]) == pytest.approx([2 * low, high])
 
 
-def test_without_deviation_or_with_one_seed_nothing_is_tested():
+def test_with_one_seed_nothing_is_tested():
     table = comparison.compare(make_runs({(96, 1): [90], (48, 1): [89]}), 0.5)
     assert table[["p", "p_holm", "p_equivalence", "hedges_g"]].isna().all(axis=None)
     assert not table[["is_different", "is_equivalent"]].any(axis=None)
     ((heading, sentences),) = comparison.answers(table, 0.5)
     assert heading == "VGG-CNN on d, one seed, which leaves nothing to test between seeds"
     assert sentences == [
-        "96 against 48 bands, one pair: ROC AUC changes by -1.00 points on average (-1.00 to -1.00); PR AUC changes by"
-        " -0.50 points on average (-0.50 to -0.50)."
+        "96 against 48 bands, one pair: ROC AUC changes by -1.00 points; PR AUC changes by -0.50 points."
     ]
-    constant = comparison.compare(make_runs({(96, 1): [90, 90], (48, 1): [90, 90]}), 0.5)
-    assert constant["p_equivalence"].isna().all()
+
+
+def test_without_deviation_nothing_is_tested():
+    table = comparison.compare(make_runs({(96, 1): [90, 90], (48, 1): [89, 89]}), 0.5)
+    assert table["p_equivalence"].isna().all()
+    ((heading, sentences),) = comparison.answers(table, 0.5)
+    assert heading == "VGG-CNN on d, 2 seeds"
+    assert sentences == [
+        "96 against 48 bands, one pair: ROC AUC changes by -1.00 points; PR AUC changes by -0.50 points."
+        " Nothing was tested: no ROC AUC differs between the seeds."
+    ]
+
+
+def test_pairs_that_could_not_be_tested_are_counted():
+    figures = FIGURES | {(96, 3): [80, 80, 80], (48, 3): [80, 80, 80]}
+    ((_, sentences),) = comparison.answers(comparison.compare(make_runs(figures), 0.5), 0.5)
+    assert sentences[0].startswith("96 against 48 bands, 2 pairs: ROC AUC changes by +0.00 points on average (")
+    assert ", and none of the 1 that could be tested differs significantly (" in sentences[0]
+    assert " 1 of the 2 pairs was shown to be equivalent in ROC AUC within 0.5 points (two one-sided" in sentences[0]
+    assert sentences[0].endswith(" 1 could not be tested: the ROC AUC is the same with every seed.")
 
 
 def test_answers_are_of_the_papers_questions():
     ((heading, sentences),) = comparison.answers(comparison.compare(make_runs(FIGURES), 0.5), 0.5)
     assert heading == "VGG-CNN on d, 3 seeds"
-    assert sentences[0].startswith("96 against 48 bands, one pair: ROC AUC changes by +0.00 points")
-    assert sentences[0].endswith("equivalent within 0.5 points (two one-sided t-tests, Holm-corrected P < 0.05).")
-    assert sentences[1].startswith("Hop x1 against x2, one pair: ROC AUC changes by -3.00 points")
-    assert "1 of 1 pairs differ significantly" in sentences[1]
+    assert sentences[0].startswith(
+        "96 against 48 bands, one pair: ROC AUC changes by +0.00 points, and the difference is"
+    )
+    assert sentences[0].endswith(
+        " The pair was shown to be equivalent in ROC AUC within 0.5 points (two one-sided t-tests, Holm-corrected P <"
+        " 0.05)."
+    )
+    assert sentences[1].startswith(
+        "Hop x1 against x2, one pair: ROC AUC changes by -3.00 points, and the difference is"
+    )
+    assert " difference is significant (independent-samples t-test, P = " in sentences[1]
+    assert " The pair was not shown to be equivalent in ROC AUC" in sentences[1]
     others = comparison.compare(make_runs({(32, 1): [80, 81], (16, 1): [79, 80]}), 0.5)
     ((_, sentences),) = comparison.answers(others, 0.5)
     assert sentences[0].startswith("32 against 16 bands")
@@ -144,21 +169,27 @@ def test_pareto_front():
     assert tradeoff.pareto(costs, values).tolist() == [True, False, False, True, False, False]
 
 
-@pytest.fixture
-def trade():
-    runs = make_runs(FIGURES)
+def make_trade(figures, margin_points=0.5):
+    """What `tradeoff` says of figures by (n_mels, hop_factor), in the order of their costs."""
+    runs = make_runs(figures)
     groups = runs.groupby(["dataset", "model", *CELL], sort=False)
     names = {"roc_auc_mean": ("roc_auc", "mean"), "roc_auc_std": ("roc_auc", "std"), "n_seeds": ("seed", "size")}
     summary = groups.agg(**names, pr_auc_mean=("pr_auc", "mean"), pr_auc_std=("pr_auc", "std")).reset_index()
-    summary["gmac"], summary["bytes_per_clip"] = [10.0, 5.0, 4.9, 1.0], [1000, 500, 500, 80]
+    n = len(summary)
+    summary["gmac"], summary["bytes_per_clip"] = [10.0, 5.0, 4.9, 1.0][:n], [1000, 500, 500, 80][:n]
     summary["parameters"] = 7
     times = summary[CELL].assign(
-        extraction_ms=[4.0, 3.0, 2.0, 1.0],
+        extraction_ms=[4.0, 3.0, 2.0, 1.0][:n],
         inference_ms_batch_1=1.0,
-        inference_ms_batch_64=[9.0, 5.0, 5.0, 1.0],
-        train_seconds_per_epoch=[2.0, 1.0, 1.0, 0.1],
+        inference_ms_batch_64=[9.0, 5.0, 5.0, 1.0][:n],
+        train_seconds_per_epoch=[2.0, 1.0, 1.0, 0.1][:n],
     )
-    return tradeoff.tradeoff(summary, times, runs, 0.5)
+    return tradeoff.tradeoff(summary, times, runs, margin_points)
+
+
+@pytest.fixture
+def trade():
+    return make_trade(FIGURES)
 
 
 def test_tradeoff_knows_the_front_and_what_is_equivalent(trade):
@@ -178,3 +209,61 @@ def test_recommendation_is_the_cheapest_equivalent_representation(trade):
     )
     assert "With 50 % of the best one's GMAC: 48 bands, x1, 12 kHz, dB, 0.00 points below the best." in sentences
     assert "With 10 % of the best one's GMAC: 8 bands, x1, 12 kHz, dB, 9.10 points below the best." in sentences
+
+
+BEST = "The best ROC AUC, 89.00 %, is that of 96 bands, x1, 12 kHz, dB."
+CHEAPEST = "48 bands, x1, 12 kHz, dB: 50 % of the GMAC, "
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({(96, 1): [89]}, []),
+        (
+            {(96, 1): [89], (48, 1): [88.9], (8, 1): [70]},
+            [
+                "There is one seed, so nothing was tested: whether another one is equivalent to the best is not known.",
+                "The following is uncertain, because it is by the ROC AUC with this seed alone.",
+                "By any cost, the cheapest one whose ROC AUC is within 0.5 points of the best's is " + CHEAPEST,
+            ],
+        ),
+        (
+            {(96, 1): [89], (48, 1): [80]},
+            ["There is one seed, so nothing was tested: whether another one is equivalent to the best is not known."],
+        ),
+        (
+            {(96, 1): [89, 89], (48, 1): [88.9, 88.9]},
+            [
+                "The ROC AUC is the same with every seed, so nothing was tested: whether another one",
+                "The following is uncertain, because it is by the mean ROC AUC over 2 seeds alone.",
+                "By any cost, the cheapest one whose mean is within 0.5 points of the best's is " + CHEAPEST,
+            ],
+        ),
+        (
+            {(96, 1): [88.9, 89.1], (48, 1): [80, 81]},
+            [
+                "No other representation's ROC AUC was shown to be equivalent to the best within 0.5 points (two",
+            ],
+        ),
+        (
+            {(96, 1): [89, 89], (48, 1): [88.999, 89.0], (8, 1): [70, 70]},
+            [
+                "1 of the 2 others could not be tested: their ROC AUC and the best one's are the same with every seed.",
+                "By any cost, the cheapest representation whose ROC AUC is equivalent to the best within 0.5 points",
+            ],
+        ),
+    ],
+    ids=["one cell", "one seed", "one seed, far", "no deviation", "two seeds, far", "some without deviation"],
+)
+def test_recommendation_says_what_was_tested_and_what_was_not(figures, told):
+    _, sentences = tradeoff.recommendations(make_trade(figures), 0.5)
+    assert sentences[0] == BEST
+    found = [sentence for sentence in sentences[1:] if not sentence.startswith("With ")]
+    assert len(found) == len(told)
+    assert all(sentence.startswith(start) for sentence, start in zip(found, told, strict=True))
+    assert "1 seeds" not in " ".join(sentences)
+
+
+def test_without_any_roc_auc_there_is_nothing_to_trade_off():
+    with pytest.raises(tradeoff.TradeoffError, match="vgg on d has no ROC AUC: each tag is one of all test clips"):
+        make_trade({(96, 1): [np.nan], (48, 1): [np.nan]})

@@ -46,3 +46,22 @@ def test_pictures_of_the_readme_are_there():
     pictures = re.findall(r"!\[.+?\]\((.+?)\)", (ROOT / "README.md").read_text())
     assert pictures
     assert all((ROOT / picture).stat().st_size > 50_000 for picture in pictures)
+
+
+@pytest.mark.parametrize(
+    ("message", "source"),
+    [
+        ("howlow needs a Python of one of these versions: ", "Makefile"),
+        ("and there is no such file", "Makefile"),
+        (
+            "it ended without an error message; it may have been killed for lack of memory",
+            "workflow/howlow/failures.py",
+        ),
+        ("an unexpected error in the program: ", "workflow/howlow/failures.py"),
+        ("make room and start again", "workflow/howlow/failures.py"),
+        ("Not beside the published figures: ", "workflow/scripts/tables.py"),
+    ],
+)
+def test_troubleshooting_speaks_of_what_is_said(message, source):
+    assert message in (ROOT / source).read_text()
+    assert message in (ROOT / "docs" / "troubleshooting.md").read_text()

@@ -1,10 +1,14 @@
 """Tables beside the published figures, pages and heat map: right, and absent where they should be."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from conftest import run_script
 
-from howlow import published, tables
+from howlow import config as configuration
+from howlow import paper, published, specs, tables
 from howlow.plots import tags
+from howlow.tracks import Tracks
 
 FIGURES = pd.read_csv(published.PATH)
 KEYS = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"]
@@ -53,23 +57,112 @@ def test_all_118_published_figures_are_there():
 
 
 @pytest.mark.parametrize(
-    ("settings", "n_clips", "n_tags", "kind"),
+    ("kind", "n_clips", "n_tags", "told"),
     [
-        ({"kind": "mtat"}, 25_860, 50, "mtat"),
-        ({"kind": "msd"}, 241_889, 50, "msd"),
-        ({"kind": "mtat"}, 794, 50, None),
-        ({"kind": "mtat"}, 25_860, 188, None),
-        ({"kind": "mtat", "split": "artists"}, 25_860, 50, None),
-        ({"kind": "mtat", "untagged": "drop"}, 25_860, 50, None),
-        ({"kind": "demo"}, 25_860, 50, None),
+        ("mtat", 25_860, 50, []),
+        ("msd", 241_889, 50, []),
+        ("mtat", 794, 50, ["it has 794 clips, the paper's has 25,860"]),
+        ("mtat", 25_863, 188, ["it has 188 tags, the paper's has 50"]),
     ],
 )
-def test_only_the_papers_data_compare_with_the_paper(settings, n_clips, n_tags, kind):
-    assert published.kind_of(settings, n_clips, n_tags) == kind
+def test_only_data_of_the_papers_size_compare(kind, n_clips, n_tags, told):
+    assert published.unlike(kind, n_clips, n_tags) == told
+
+
+def complete(kind, model, **settings):
+    """A configuration of one experiment with some settings, wherever they belong."""
+    experiment = {"dataset": "d", "model": model, "grid": [{"sample_rate": [12_000], "n_mels": [96]}]}
+    experiment |= {"options": {}, "training": {}}
+    config = {"datasets": {"d": {"kind": kind, "root": "/music"}}, "experiments": [experiment], "spectrograms": {}}
+    dataset, spectrograms = config["datasets"]["d"], config["spectrograms"]
+    places = {"options": experiment["options"], "training": experiment["training"], "window": spectrograms}
+    of_key = dict.fromkeys(("width", "batch_norm_momentum", "orientation", "filters", "segment_frames"), "options")
+    of_key |= dict.fromkeys(("seconds", "split", "untagged", "shards"), "dataset") | {"window": "window"}
+    for key, value in settings.items():
+        (places | {"dataset": dataset})[of_key.get(key, "training")][key] = value
+    configuration.complete(config, "test")
+    return config, config["experiments"][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "settings", "told"),
+    [
+        ("mtat", "vgg", {}, []),
+        ("mtat", "vgg", {"threads": 8, "device": "cpu", "shards": 3}, []),  # decide nothing
+        ("mtat", "vgg", {"batch_size": 32}, []),  # the authors' scripts for 16 kHz
+        ("mtat", "vgg", {"window": "symmetric"}, []),
+        ("mtat", "musicnn", {"orientation": "published", "segment_frames": 128}, []),
+        ("msd", "musicnn", {"filters": 16}, []),
+        ("msd", "musicnn", {}, ["filters is 32, the paper's is 16"]),
+        ("mtat", "musicnn", {"filters": 16}, ["filters is 16, the paper's is 32"]),
+        ("mtat", "musicnn", {"segment_frames": 64}, ["segment_frames is 64, the paper's is 3 s"]),
+        ("mtat", "vgg", {"seconds": 10}, ["seconds is 10, the paper's is 29.1"]),
+        ("mtat", "vgg", {"width": 0.03}, ["width is 0.03, the paper's is 1.0"]),
+        ("mtat", "vgg", {"batch_norm_momentum": 0.1}, ["batch_norm_momentum is 0.1, the paper's is 0.01"]),
+        ("mtat", "vgg", {"batch_size": 16}, ["batch_size is 16, the paper's is 64"]),
+        ("mtat", "vgg", {"learning_rate": 0.01}, ["learning_rate is 0.01, the paper's is 0.001"]),
+        ("mtat", "vgg", {"decay_epochs": 5}, ["decay_epochs is 5, the paper's is null"]),
+        ("mtat", "vgg", {"patience": 5}, ["patience is 5, the paper's is null"]),
+        ("mtat", "musicnn", {"keep": "last"}, ["keep is last, the paper's is best_val_roc_auc"]),
+        ("mtat", "vgg", {"split": "artists"}, ["split is artists, the paper's is folders"]),
+        ("mtat", "vgg", {"untagged": "drop"}, ["untagged is drop, the paper's is keep"]),
+        (
+            "msd",
+            "vgg",
+            {"epochs": 1, "seconds": 5},
+            ["seconds is 5, the paper's is 29.1", "epochs is 1, the paper's is 13"],
+        ),
+    ],
+)
+def test_only_the_papers_settings_compare(kind, model, settings, told):
+    assert paper.unlike(*complete(kind, model, **settings)) == told
+
+
+def test_what_the_authors_ran_otherwise_is_said():
+    assert paper.remarks(*complete("mtat", "musicnn")) == [
+        "window symmetric (here periodic)",
+        "orientation published (here intended)",
+        "segment_frames 128 (here 3 s)",
+    ]
+    as_run = {"window": "symmetric", "orientation": "published", "segment_frames": 128}
+    assert paper.remarks(*complete("mtat", "musicnn", **as_run)) == []
+    assert paper.remarks(*complete("mtat", "vgg", window="symmetric")) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "note", "stand_beside"),
+    [
+        ({"window": "symmetric"}, None, True),
+        ({}, "The published figures are of runs with window symmetric (here periodic).", True),
+        ({"width": 0.03}, "Not beside the published figures: width is 0.03, the paper's is 1.0.", False),
+    ],
+)
+def test_captions_say_whether_the_published_figures_are_beside_and_why_not(
+    tmp_path, monkeypatch, settings, note, stand_beside
+):
+    config, _ = complete("mtat", "vgg", **settings)
+    summary_of("mtat", "vgg").assign(dataset="d").to_csv(tmp_path / "summary.csv", index=False)
+    labels = np.zeros((25_860, 50), bool)
+    names = [str(number) for number in range(len(labels))]
+    tags = tuple(f"tag {number}" for number in range(50))
+    tracks = Tracks(names, names, ["train"] * len(names), ["0"] * len(names), tags, labels)
+    (tmp_path / "d").mkdir()
+    tracks.write(tmp_path / "d" / "tracks.parquet", "d")
+    tables_of = [tmp_path / f"full.{ending}" for ending in ("csv", "md", "tex", "html")]
+    spec = specs.table(config, "full")
+    options = ["--results", tmp_path, "--summaries", tmp_path / "summary.csv", "--tables", *tables_of]
+    process = run_script("tables", *options, spec=spec)
+    assert process.returncode == 0, process.stderr
+    for path in tables_of:
+        text = path.read_text().replace("&#x27;", "'").replace("\\_", "_")
+        assert (", published" in text or "published_percent" in text) == stand_beside
+        if note and path.suffix != ".csv":
+            assert note in text
+        assert ("Not beside" in text) == (note is not None and not stand_beside and path.suffix != ".csv")
 
 
 def test_published_figures_stand_beside_and_outliers_are_marked():
-    table = published.beside(tables.percent(summary_of("mtat", "vgg", off_points=0.3)), {"mtat": "mtat"})
+    table = published.beside(tables.percent(summary_of("mtat", "vgg", off_points=0.3)), {("mtat", "vgg"): "mtat"})
     assert table["roc_auc_difference_points"].tolist() == pytest.approx([0.3] * len(table))
     by_std = table.set_index("roc_auc_published_std")["roc_auc_is_outside"]
     assert by_std.index.notna().all()
@@ -81,16 +174,16 @@ def test_published_figures_stand_beside_and_outliers_are_marked():
 
 
 def test_where_no_deviation_was_published_nothing_is_marked():
-    table = published.beside(tables.percent(summary_of("msd", "vgg", off_points=5)), {"msd": "msd"})
+    table = published.beside(tables.percent(summary_of("msd", "vgg", off_points=5)), {("msd", "vgg"): "msd"})
     assert table["roc_auc_is_outside"].isna().all()
     assert "*" not in tables.to_markdown(table).split("\n\n", 1)[1].replace("×", "")
 
 
 def test_on_other_data_the_published_column_is_absent():
     table = tables.percent(summary_of("mtat", "vgg").assign(dataset="mine"))
-    assert published.beside(table, {"mine": None}) is table
+    assert published.beside(table, {}) is table
     both = pd.concat([table, tables.percent(summary_of("mtat", "vgg"))], ignore_index=True)
-    mixed = published.beside(both, {"mine": None, "mtat": "mtat"})
+    mixed = published.beside(both, {("mtat", "vgg"): "mtat"})
     mine, theirs = tables.groups(mixed)
     assert not any("published" in column or "outside" in column for column in mine)
     assert "roc_auc_published_percent" in theirs

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import sameness
 import yaml
-from conftest import ROOT, TINY, run_script, snakemake
+from conftest import ROOT, TINY, installed, run_script, snakemake
 
 from howlow import config as configuration
 from howlow import specs
@@ -43,6 +43,13 @@ def test_missing_data_set_is_explained(tmp_path):
     assert process.returncode != 0
     assert "howlow tracks: data/magnatagatune/annotations_final.csv: no such file" in process.stdout
     assert "Traceback" not in process.stdout
+
+
+def test_snakemakes_lint_finds_only_that_rules_have_no_environment_of_their_own(tmp_path):
+    """They can have none: every program runs under the interpreter, and with the packages, of Snakemake itself."""
+    process = snakemake(tmp_path, "--lint", "--configfile", TINY)
+    found = set(re.findall(r"^    \* (.+)", process.stdout, re.MULTILINE))
+    assert found == {"Specify a conda environment or container for each rule.:"}, process.stdout
 
 
 @pytest.fixture
@@ -223,9 +230,7 @@ class TestFinished:
 
     def test_report_opens_without_a_network(self, run):
         """In Chromium: every category and page opens, figures load, players know their length, no console error."""
-        chromium = shutil.which("chromium")
-        if chromium is None:
-            pytest.skip("Chromium is not installed: `apt-get install chromium`")
+        chromium = installed("chromium", "chromium")
         from playwright.sync_api import sync_playwright
 
         folder, go = run

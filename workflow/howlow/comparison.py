@@ -218,23 +218,41 @@ def _sentence(family: pd.DataFrame, margin_points: float) -> str:
     what = f"{before} against {after} bands" if axis == "n_mels" else f"hop x{before} against x{after}"
     clauses = [_clause(name, family[family["metric"] == metric]) for metric, name in METRICS.items()]
     roc_auc = family[family["metric"] == "roc_auc"]
-    n_equivalent, n_pairs = int(roc_auc["is_equivalent"].sum()), len(roc_auc)
-    equivalence = (
-        f" In {n_equivalent} of {n_pairs} the ROC AUC is equivalent within {margin_points:g} points (two one-sided"
-        f" t-tests, Holm-corrected P < {ALPHA})."
+    pairs = f"{len(roc_auc)} pairs" if len(roc_auc) > 1 else "one pair"
+    return f"{what.capitalize()}, {pairs}: {'; '.join(clauses)}.{_equivalence(roc_auc, margin_points)}"
+
+
+def _equivalence(pairs: pd.DataFrame, margin_points: float) -> str:
+    """Whether the ROC AUC of the pairs is equivalent, in a sentence."""
+    n_tested = int(pairs["p_equivalence"].notna().sum())
+    if not n_tested:
+        return "" if pairs["n_seeds"].iloc[0] == 1 else " Nothing was tested: no ROC AUC differs between the seeds."
+    n = int(pairs["is_equivalent"].sum())
+    which = f"{n or 'None'} of the {len(pairs)} pairs {'were' if n > 1 else 'was'} shown"
+    if len(pairs) == 1:
+        which = f"The pair was {'' if n else 'not '}shown"
+    text = (
+        f" {which} to be equivalent in ROC AUC within {margin_points:g} points (two one-sided t-tests, Holm-corrected"
     )
-    tested = roc_auc["p"].notna().any()
-    pairs = f"{n_pairs} pairs" if n_pairs > 1 else "one pair"
-    return f"{what.capitalize()}, {pairs}: {'; '.join(clauses)}.{equivalence if tested else ''}"
+    text += f" P < {ALPHA})."
+    if n_tested < len(pairs):
+        text += f" {len(pairs) - n_tested} could not be tested: the ROC AUC is the same with every seed."
+    return text
 
 
 def _clause(name: str, pairs: pd.DataFrame) -> str:
     differences = pairs["difference_points"]
-    text = f"{name} changes by {differences.mean():+.2f} points on average ({differences.min():+.2f} to"
-    text += f" {differences.max():+.2f})"
-    if pairs["p"].notna().any():
+    text = f"{name} changes by {differences.mean():+.2f} points"
+    if len(pairs) > 1:
+        text += f" on average ({differences.min():+.2f} to {differences.max():+.2f})"
+    n_tested = int(pairs["p"].notna().sum())
+    if n_tested:
         n = int(pairs["is_different"].sum())
-        found = f"{n} of {len(pairs)} pairs differ" if n else "no pair differs"
-        text += f", and {found} significantly (independent-samples t-test, smallest P = {pairs['p'].min():.3g}, after"
+        tested = "pairs" if n_tested == len(pairs) else "that could be tested"
+        found = f"{n or 'none'} of the {n_tested} {tested} {'differ' if n > 1 else 'differs'} significantly"
+        p = "smallest P"
+        if len(pairs) == 1:
+            found, p = f"the difference is {'' if n else 'not '}significant", "P"
+        text += f", and {found} (independent-samples t-test, {p} = {pairs['p'].min():.3g}, after"
         text += f" Holm's correction {pairs['p_holm'].min():.3g})"
     return text

@@ -1,55 +1,75 @@
-"""Why jobs failed, in a line each, from Snakemake's own log and the logs that it names."""
+"""Why jobs failed, in a line each: from what Snakemake says of them and from their own logs."""
 
+import logging
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
-_BLOCK = re.compile(r"^Error in rule (?P<rule>\w+):\n(?P<facts>(?:^ {4}.*\n)+)", re.MULTILINE)
 _MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|out.of.memory", re.IGNORECASE)
 _TIME = re.compile(r"due to time limit|status is: 'TIMEOUT'", re.IGNORECASE)
+_TRACEBACK = "Traceback (most recent call last):"
+_FULL_BYTES = 100_000
+"""A disk with less space than this counts as full: the text of an error did not fit any more."""
 
 
-def reasons(snakemake_log: Path) -> list[str]:
-    """One line for each job that failed: its results, the reason, its log.
+class Failures(logging.Handler):
+    """Collects the jobs of a run that failed.
 
-    Parameters
-    ----------
-    snakemake_log : the log of a whole run, which names the logs of the jobs
+    Added to Snakemake's logger, it is handed the same records as Snakemake's logger plugins. Its log file would not do:
+    `--quiet rules`, as in the Makefile, leaves failed jobs out of that.
     """
-    blocks = _BLOCK.finditer(snakemake_log.read_text(errors="replace"))
-    by_output: dict[str, str] = {}
-    for block in blocks:  # the first of a job is the outermost: those of its runs inside SLURM are shown after it
-        by_output.setdefault(_fact(block["facts"], "output"), _reason(block["rule"], block["facts"]))
-    return list(by_output.values())
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jobs: dict[int, dict[str, Any]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note the job that failed, or forget one of which a further attempt has succeeded."""
+        told = vars(record)
+        event = told.get("event")
+        if event == "job_error":
+            self._jobs[told["jobid"]] = told
+        elif event == "job_finished":
+            self._jobs.pop(told["job_id"], None)
+
+    def reasons(self) -> list[str]:
+        """One line for each job that failed: its result, the reason, its log."""
+        return [_reason(job) for job in self._jobs.values()]
 
 
-def _reason(rule: str, facts: str) -> str:
-    output = [Path(file) for file in _fact(facts, "output").split(", ")]
-    # The files of a training stand for their folder, whose name is the cell's.
-    result = output[0].parent if len(output) > 1 and len({file.parent for file in output}) == 1 else output[0]
-    logs = [Path(log) for log in _fact(facts, "log").removesuffix(" (check log file(s) for error details)").split(", ")]
-    texts = [log.read_text(errors="replace") if log.is_file() else "" for log in logs]
-    told = "\n".join([facts, *texts])
-    if _MEMORY.search(told):
+def _reason(job: dict[str, Any]) -> str:
+    rule, output, logs = job["rule_name"], job["output"], [Path(log) for log in job["log"]]
+    # What made a result is recorded as JSON, beside it or first of all.
+    result = next((file for file in output if not file.endswith(".json")), output[0])
+    if rule == "train":  # the folder says the cell and the seed
+        result = str(Path(result).parent)
+    slurm_job, message = job["aux"].get("external_jobid"), job["rule_msg"] or ""
+    by_slurm = "\n".join([message, *map(_text, logs[1:])])
+    if message and not slurm_job:
+        why = f"not submitted: {' '.join(message.split())}"
+    elif own := [line for line in _text(logs[0]).split("\n") if line.startswith("howlow ")]:
+        why = own[-1]
+    elif _MEMORY.search(by_slurm):
         why = f"killed, because it needed more memory than it had asked for (mem_mb of the rule {rule})"
-    elif _TIME.search(told):
+    elif _TIME.search(by_slurm):
         why = f"stopped at its time limit (runtime of the rule {rule})"
     else:
-        why = _last_words(texts[0])
-    job = _fact(facts, "external_jobid")
-    return f"{result}: {why}; log: {logs[0]}" + (f", SLURM job {job}: {logs[-1]}" if job else "")
+        why = _last_words(logs[0])
+    return f"{result}: {why}; log: {logs[0]}" + (f", SLURM job {slurm_job}: {logs[-1]}" if slurm_job else "")
 
 
-def _last_words(log: str) -> str:
-    lines = log.split("\n")
-    own = [line for line in lines if line.startswith("howlow ")]
-    if own:
-        return own[-1]
-    if "Traceback (most recent call last):" in log:
-        return f"an error of the program: {[line for line in lines if line][-1]}"
-    return "ended without a word; was it killed, for the machine's memory perhaps?"
+def _last_words(log: Path) -> str:
+    text = _text(log)
+    if _TRACEBACK in text:
+        after = text.rpartition(_TRACEBACK)[2].split("\n")
+        error = next((line for line in after if line.strip() and not line.startswith(" ")), "cut off")
+        return f"an unexpected error in the program: {error}"
+    folder = next(folder for folder in log.parents if folder.is_dir())
+    if shutil.disk_usage(folder).free < _FULL_BYTES:
+        return f"no space left on the disk of {folder}, not even for an error message; make room and start again"
+    return "it ended without an error message; it may have been killed for lack of memory"
 
 
-def _fact(facts: str, name: str) -> str:
-    """What Snakemake says of a failed job under a name; nothing if it does not."""
-    found = re.search(rf"^ {{4}}{name}: (.*)$", facts, re.MULTILINE)
-    return found[1] if found else ""
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace") if log.is_file() else ""

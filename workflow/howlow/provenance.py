@@ -12,9 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from howlow import syntax
+
 PACKAGE = Path(__file__).resolve().parent
 
-PLUMBING = ("archive.py", "errors.py", "files.py", "program.py", "provenance.py", "records.py")
+PLUMBING = ("archive.py", "errors.py", "files.py", "program.py", "provenance.py", "records.py", "syntax.py")
 """Modules that decide no number: how programs start, report and write. A change to one of them reruns nothing."""
 
 _LIBRARIES = ("essentia", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "soxr", "statsmodels", "torch")
@@ -72,7 +74,7 @@ def _parse(path: Path) -> tuple[str, list[Path]]:
         if isinstance(body := getattr(node, "body", None), list):
             # A string that stands alone is a docstring, or documents the name above it.
             node.body = [child for child in body if not _is_text(child)]  # type: ignore[attr-defined]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], sorted(imported)
+    return hashlib.sha256(syntax.text(tree).encode()).hexdigest()[:16], sorted(imported)
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -1,7 +1,6 @@
 """What the paper's authors published, beside what was measured here."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -15,39 +14,39 @@ N_TAGS = 50
 _KEYS = ["model", *CELL]
 
 
-def kind_of(settings: dict[str, Any], n_clips: int, n_tags: int) -> str | None:
-    """The dataset of the paper that a configured one is, `mtat` or `msd`, or None.
+def unlike(kind: str, n_clips: int, n_tags: int) -> list[str]:
+    """In which numbers a dataset is not the paper's of its kind, `mtat` or `msd`, in words.
 
-    It is if it has the paper's 50 tags and, but for 1 %, its number of clips: collections in the same layout, or
-    subsets and other splits of the same data, do not compare.
+    The number of clips may differ by 1 %: collections in the same layout, or subsets of the same data, do not compare.
     """
-    kind = settings["kind"]
-    if kind not in ("mtat", "msd") or n_tags != N_TAGS:
-        return None
-    if settings.get("split", "folders") != "folders" or settings.get("untagged", "keep") != "keep":
-        return None
     size = sum(published_sizes(kind).values())
-    return kind if abs(n_clips - size) <= 0.01 * size else None
+    differences = []
+    if n_tags != N_TAGS:
+        differences.append(f"it has {n_tags} tags, the paper's has {N_TAGS}")
+    if abs(n_clips - size) > 0.01 * size:
+        differences.append(f"it has {n_clips:,} clips, the paper's has {size:,}")
+    return differences
 
 
-def beside(table: pd.DataFrame, kinds: dict[str, str | None]) -> pd.DataFrame:
+def beside(table: pd.DataFrame, kinds: dict[tuple[str, str], str]) -> pd.DataFrame:
     """Put the published figures beside the measured ones.
 
     Parameters
     ----------
     table : rows with dataset, model and representation, and `roc_auc_percent` and `pr_auc_percent`
-    kinds : what `kind_of` says, by dataset
+    kinds : `mtat` or `msd`, by the names of dataset and model of those experiments that are the paper's
 
     Returns
     -------
     pd.DataFrame, for each metric with the columns `{metric}_published_percent`, `{metric}_published_std`,
     `{metric}_difference_points` and `{metric}_is_outside`: whether the measured mean lies outside the published mean
-    and twice its standard deviation, empty where none was published. The table itself where no dataset compares.
+    and twice its standard deviation, empty where none was published. The table itself where no experiment compares.
     """
-    if not any(kinds.get(dataset) for dataset in table["dataset"]):
+    kind = [kinds.get(pair) for pair in zip(table["dataset"], table["model"], strict=True)]
+    if not any(kind):
         return table
     figures = pd.read_csv(PATH).rename(columns={"dataset": "kind"})
-    keyed = table.assign(kind=table["dataset"].map(kinds))
+    keyed = table.assign(kind=pd.Series(kind, table.index, dtype=str))
     for metric in ("roc_auc", "pr_auc"):
         of_metric = figures.loc[figures["metric"] == metric, ["kind", *_KEYS, "mean_percent", "std_percent"]]
         names = {"mean_percent": f"{metric}_published_percent", "std_percent": f"{metric}_published_std"}

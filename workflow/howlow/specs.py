@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from howlow import paper
 from howlow.config import ConfigError, representations
 from howlow.representation import Representation
 
@@ -230,14 +231,17 @@ def shown(config: Spec, table: str) -> list[Spec]:
 
 
 def table(config: Spec, table: str) -> Spec:
-    """Of a table: its title, and what tells whether the paper's figures are to stand beside."""
-    datasets = {e["dataset"] for e in shown(config, table)}
+    """Of a table: its title, and of each experiment what tells whether the paper's figures are to stand beside."""
+    experiments = []
+    for experiment in shown(config, table):
+        dataset, model = experiment["dataset"], experiment["model"]
+        kind = config["datasets"][dataset]["kind"]
+        stated: Spec = {"dataset": dataset, "kind": kind, "model": model}
+        if kind in paper.DATASETS:
+            stated |= {"remarks": paper.remarks(config, experiment), "unlike": paper.unlike(config, experiment)}
+        experiments.append(stated)
     titles = {"table4": "Table IV", "table5": "Table V", "full": "Complete results"}
-    return {
-        "datasets": {name: config["datasets"][name] for name in sorted(datasets)},
-        "experiments": _pairs(shown(config, table)),
-        "title": titles[table],
-    }
+    return {"experiments": experiments, "title": titles[table]}
 
 
 def statistics(config: Spec) -> Spec:

@@ -1,7 +1,7 @@
 """Tables of results to read: in percent as in the paper, beside what was published, as Markdown, LaTeX and pages."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -10,6 +10,11 @@ import pandas as pd
 from howlow.words import CELL, LOG_NAMES, METRICS, MODELS
 
 _KEYS = ["dataset", "model", *CELL]
+
+Notes = Mapping[tuple[str, str], Sequence[str]]
+"""Sentences to end the captions with, by the names of dataset and model."""
+
+_NO_NOTES: Notes = {}
 
 
 def percent(summary: pd.DataFrame) -> pd.DataFrame:
@@ -49,8 +54,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def caption(table: pd.DataFrame) -> str:
-    """What a table of one model on one dataset shows, in a sentence."""
+def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
+    """What a table of one model on one dataset shows, in a sentence, and its notes."""
     dataset, model, n_seeds = table[["dataset", "model", "n_seeds"]].iloc[0]
     constant = []
     if _is_constant(table["hop_factor"]):
@@ -61,7 +66,8 @@ def caption(table: pd.DataFrame) -> str:
     text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
     if "roc_auc_is_outside" in table:
         text += " An asterisk: more than two published standard deviations from the published mean."
-    return f"{text} {mixture(table)}".rstrip() if "device" in table else text
+    of_trainings = [mixture(table)] if "device" in table else []
+    return " ".join(filter(None, [text, *of_trainings, *notes.get((dataset, model), [])]))
 
 
 def mixture(table: pd.DataFrame) -> str:
@@ -88,26 +94,27 @@ def groups(table: pd.DataFrame) -> list[pd.DataFrame]:
     return [part.drop(columns=of_the_paper) if part[of_the_paper].isna().all(axis=None) else part for part in parts]
 
 
-def to_markdown(table: pd.DataFrame) -> str:
+def to_markdown(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     """A table a model and dataset, each under its caption."""
-    return "\n".join(f"{caption(part)}\n\n{_markdown(readable(part))}\n" for part in groups(table))
+    return "\n".join(f"{caption(part, notes)}\n\n{_markdown(readable(part))}\n" for part in groups(table))
 
 
-def to_latex(table: pd.DataFrame, label: str) -> str:
+def to_latex(table: pd.DataFrame, label: str, notes: Notes = _NO_NOTES) -> str:
     """The same as LaTeX, for the packages booktabs and inputenc."""
     texts = []
     for number, part in enumerate(groups(table)):
         shown = readable(part).map(_latex).rename(columns=_latex)
         name = f"tab:{label}" + ("" if number == 0 else f"-{number + 1}")
-        texts.append(shown.to_latex(index=False, caption=_latex(caption(part)), label=name, position="t"))
+        text = _latex(caption(part, notes))
+        texts.append(shown.to_latex(index=False, caption=text, label=name, position="t"))
     return "% needs \\usepackage{booktabs}\n" + "\n".join(texts)
 
 
-def to_html(table: pd.DataFrame) -> str:
+def to_html(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     """The same as HTML, to be put into `page`."""
     shown = [
         f"<h2>{escape(MODELS[part['model'].iloc[0]])} on {escape(part['dataset'].iloc[0])}</h2>"
-        f"<p>{escape(caption(part))}</p>{readable(part).to_html(index=False, border=0)}"
+        f"<p>{escape(caption(part, notes))}</p>{readable(part).to_html(index=False, border=0)}"
         for part in groups(table)
     ]
     return "\n".join(shown)

@@ -5,6 +5,7 @@ import pandas as pd
 
 from howlow import words
 from howlow.comparison import ALPHA, equivalence_p
+from howlow.errors import HowlowError
 from howlow.words import CELL, MODELS
 
 COSTS = {
@@ -17,6 +18,10 @@ COSTS = {
 """What a representation costs. The first two are computed, the others were measured on one machine."""
 
 BUDGETS_PERCENT = (50, 25, 10)
+
+
+class TradeoffError(HowlowError):
+    """There is nothing to trade off; the message says why."""
 
 
 def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
@@ -34,7 +39,17 @@ def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, mar
     pd.DataFrame, a row a representation: metrics in percent, `COSTS`, `p_equivalence` (two one-sided t-tests against
     the best representation's ROC AUC), `is_equivalent` (P < 0.05, or itself the best), and for each cost
     `is_pareto_{cost}`: no other representation has a ROC AUC as high for less of it
+
+    Raises
+    ------
+    TradeoffError
+        if no representation has a ROC AUC
     """
+    if summary["roc_auc_mean"].isna().all():
+        dataset, model = summary[["dataset", "model"]].iloc[0]
+        raise TradeoffError(
+            f"{model} on {dataset} has no ROC AUC: each tag is one of all test clips, or of none; choose other `tags`"
+        )
     table = summary[["dataset", "model", *CELL, "n_seeds"]].copy()
     for metric in ("roc_auc", "pr_auc"):
         table[f"{metric}_percent"] = 100 * summary[f"{metric}_mean"]
@@ -74,17 +89,10 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
     """
     best = table.iloc[int(table["roc_auc_percent"].argmax())]
     sentences = [f"The best ROC AUC, {best['roc_auc_percent']:.2f} %, is that of {_words(best)}."]
-    equivalent = f"equivalent to the best within {margin_points:g} points"
-    sentences += _by_cost(
-        table[table["is_equivalent"]],
-        best,
-        f"the cheapest representation whose ROC AUC is {equivalent} (two one-sided t-tests)",
-    )
-    close = table[table["roc_auc_percent"] >= best["roc_auc_percent"] - margin_points]
-    if set(close.index) - set(table.index[table["is_equivalent"]]):
-        within = f"the cheapest one whose mean is within {margin_points:g} points of the best's"
-        sentences.append(f"{best['n_seeds']} seeds leave the following uncertain: they are by the means alone.")
-        sentences += _by_cost(close, best, within)
+    others = table.drop(best.name)
+    if not others.empty:
+        sentences += _of_tests(table, best, margin_points)
+        sentences += _of_means(table, best, margin_points)
     for cost in ("gmac", "bytes_per_clip"):
         for share in BUDGETS_PERCENT:
             affordable = table[table[cost] <= share / 100 * best[cost]]
@@ -93,6 +101,38 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
                 loss = f"{best['roc_auc_percent'] - chosen['roc_auc_percent']:.2f} points below the best"
                 sentences.append(f"With {share} % of the best one's {COSTS[cost]}: {_words(chosen)}, {loss}.")
     return f"{MODELS[best['model']]} on {best['dataset']}", sentences
+
+
+def _of_tests(table: pd.DataFrame, best: pd.Series, margin_points: float) -> list[str]:
+    """What the tests of equivalence with the best representation found, and which of them could not be made."""
+    others = table.drop(best.name)
+    is_tested = others["p_equivalence"].notna()
+    if not is_tested.any():
+        reason = "There is one seed" if best["n_seeds"] == 1 else "The ROC AUC is the same with every seed"
+        return [f"{reason}, so nothing was tested: whether another one is equivalent to the best is not known."]
+    sentences = []
+    if not is_tested.all():
+        sentences.append(
+            f"{(~is_tested).sum()} of the {len(others)} others could not be tested: their ROC AUC and the best one's"
+            " are the same with every seed."
+        )
+    within = f"equivalent to the best within {margin_points:g} points (two one-sided t-tests)"
+    if not others["is_equivalent"].any():
+        return [*sentences, f"No other representation's ROC AUC was shown to be {within}."]
+    cheapest = f"the cheapest representation whose ROC AUC is {within}"
+    return sentences + _by_cost(table[table["is_equivalent"]], best, cheapest)
+
+
+def _of_means(table: pd.DataFrame, best: pd.Series, margin_points: float) -> list[str]:
+    """What to take by the means alone, where these go further than the tests."""
+    close = table[table["roc_auc_percent"] >= best["roc_auc_percent"] - margin_points]
+    if not set(close.index) - set(table.index[table["is_equivalent"]]):
+        return []
+    one_seed = best["n_seeds"] == 1
+    by = "ROC AUC with this seed" if one_seed else f"mean ROC AUC over {best['n_seeds']} seeds"
+    value = "ROC AUC" if one_seed else "mean"
+    cheapest = f"the cheapest one whose {value} is within {margin_points:g} points of the best's"
+    return [f"The following is uncertain, because it is by the {by} alone.", *_by_cost(close, best, cheapest)]
 
 
 def _by_cost(table: pd.DataFrame, best: pd.Series, what: str) -> list[str]:

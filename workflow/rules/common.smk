@@ -306,7 +306,15 @@ def spec(rule):
 
     It is a function, because Snakemake would take braces in a text for wildcards.
     """
-    return lambda wildcards: provenance.canonical(STAGES[rule].spec(wildcards))
+    return lambda wildcards: as_text(STAGES[rule].spec(wildcards))
+
+
+def as_text(data):
+    """Plain data as a parameter that is JSON, without `<`.
+
+    The report has parameters in a script element, which `</script>` in the name of a folder would end.
+    """
+    return provenance.canonical(data).replace("<", r"\u003c")
 
 
 def program(rule, arguments):
@@ -415,7 +423,7 @@ def inputs_of_tracks(wildcards):
 
 def paths(wildcards, input):
     """The parameter that says where a dataset lies; a function with `input` is no reason to run a job again."""
-    return provenance.canonical(specs.paths(config, wildcards.dataset))
+    return as_text(specs.paths(config, wildcards.dataset))
 
 
 def more(amount):

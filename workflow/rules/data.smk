@@ -62,7 +62,7 @@ rule tracks:
     params:
         spec=spec("tracks"),
         paths=paths,
-        metadata=lambda w, input: provenance.canonical(
+        metadata=lambda w, input: as_text(
             {name: str(path) for name, path in specs.metadata_files(config, w.dataset).items()}
         ),
     shell:

@@ -1,13 +1,16 @@
 # Before and after a run: what would go wrong, and why jobs failed.
 from howlow import cluster, failures
 
-RESULTS = Path("results")
-if RESULTS.is_symlink() and not RESULTS.exists():
+results_folder = Path("results")
+if results_folder.is_symlink() and not results_folder.exists():
     raise WorkflowError(
-        f"results: this link leads to {RESULTS.readlink()}, which is not there; make that folder, or remove the link"
+        f"results: this link leads to {results_folder.readlink()}, which is not there; make that folder, or remove the link"
     )
-if RESULTS.exists() and not RESULTS.is_dir():
+if results_folder.exists() and not results_folder.is_dir():
     raise WorkflowError("results: this is a file, and the results need a folder of this name; rename the file")
+
+FAILURES = failures.Failures()
+logger.addHandler(FAILURES)
 
 
 onstart:
@@ -34,5 +37,5 @@ onsuccess:
 
 
 onerror:
-    for reason in failures.reasons(Path(log[0])):
-        logger.error(f"Failed: {reason}")
+    for reason in FAILURES.reasons():
+        print(f"Failed: {reason}", file=sys.stderr)  # the logger says nothing under `--quiet all`

@@ -267,11 +267,11 @@ rule sonify:
         runtime=120,
     params:
         spec=spec("sonify"),
-        root=lambda w, input: specs.root(config, MAIN[0]),
+        paths=lambda w, input: as_text(specs.paths(config, MAIN[0])),
     shell:
         program(
             "sonify",
-            f"--tracks {{input.tracks}} --root {{params.root:q}} --mel results/{MAIN[0]}/mel"
+            f"--tracks {{input.tracks}} --paths {{params.paths:q}} --mel results/{MAIN[0]}/mel"
             " --page {output.page} --correlations {output.table} --audio {output.audio}",
         )
 

@@ -5,6 +5,7 @@ correlations are of whole clips.
 """
 
 import io
+import json
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ def main(args: Namespace) -> list[Path]:
     rate = max(representation.sample_rate for representation in representations)
     with files.whole_folder(args.audio) as folder:
         for clip_id, path in paths.items():
-            original = audio.load_clip(args.root / path, rate, spec["seconds"])
+            original = audio.load_clip(Path(args.paths["root"]) / path, rate, spec["seconds"])
             _write_flac(folder / soundpage.folder_name(clip_id) / "original.flac", sonify.limit(original), rate)
         cell = partial(_sonify_cell, clip_ids=list(paths), folder=folder, mel=args.mel, spec=spec)
         done = program.progress(program.parallel(cell, representations, args.threads), "sonify", len(representations))
@@ -97,7 +98,7 @@ if __name__ == "__main__":
         " (of the spectrograms: periodic or symmetric); the page grows with clips x cells x methods"
     )
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
-    options.add_argument("--root", type=Path, required=True, help="folder that the paths of the tracks are relative to")
+    options.add_argument("--paths", type=json.loads, required=True, help="where the dataset lies, JSON: its `root`")
     options.add_argument("--mel", type=Path, required=True, help="folder with {sample_rate}/{n_mels}/manifest.json")
     options.add_argument("--page", type=Path, required=True, help="HTML file to write")
     options.add_argument("--correlations", type=Path, required=True, help="CSV file to write")

@@ -8,25 +8,35 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import files, program, published, tables
+from howlow import files, paper, program, published, tables
 from howlow.tracks import read_size
 
 
 def main(args: Namespace) -> list[Path]:
-    sizes = {dataset: read_size(args.results / dataset / "tracks.parquet") for dataset in args.spec["datasets"]}
-    kinds = {name: published.kind_of(settings, *sizes[name]) for name, settings in args.spec["datasets"].items()}
+    kinds, notes = {}, {}
+    for experiment in args.spec["experiments"]:
+        if experiment["kind"] not in paper.DATASETS:
+            continue
+        pair = experiment["dataset"], experiment["model"]
+        size = read_size(args.results / experiment["dataset"] / "tracks.parquet")
+        if unlike := experiment["unlike"] + published.unlike(experiment["kind"], *size):
+            notes[pair] = [f"Not beside the published figures: {'; '.join(unlike)}."]
+        else:
+            kinds[pair] = experiment["kind"]
+            remarks = experiment["remarks"]
+            notes[pair] = [f"The published figures are of runs with {', '.join(remarks)}."] if remarks else []
     summary = pd.concat([pd.read_csv(part) for part in args.summaries], ignore_index=True)
     table = published.beside(tables.percent(summary), kinds)
     title = args.spec["title"]
     writers = {
         ".csv": lambda path: files.write_frame(path, table),
-        ".md": lambda path: files.write_text(path, f"# {title}\n\n{tables.to_markdown(table)}"),
-        ".tex": lambda path: files.write_text(path, tables.to_latex(table, path.stem)),
-        ".html": lambda path: files.write_text(path, tables.page(title, tables.to_html(table))),
+        ".md": lambda path: files.write_text(path, f"# {title}\n\n{tables.to_markdown(table, notes)}"),
+        ".tex": lambda path: files.write_text(path, tables.to_latex(table, path.stem, notes)),
+        ".html": lambda path: files.write_text(path, tables.page(title, tables.to_html(table, notes))),
     }
     for path in args.tables:
         writers[path.suffix](path)
-    print(f"{len(table)} cells; beside the published figures: {', '.join(filter(None, kinds.values())) or 'none'}")
+    print(f"{len(table)} cells; beside the published figures: {', '.join(map(' '.join, kinds)) or 'none'}")
     return args.tables
 
 
