@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, TINY, copy_project, snakemake
+from conftest import ROOT, TINY, copy_project, run_command, snakemake
 
 from howlow import config, feeding, gpus, needs, specs
 from howlow.config import representations
@@ -183,14 +182,13 @@ def test_what_does_not_fit_is_refused_before_anything_runs(machine, tmp_path, pr
     assert not (tmp_path / "results" / "tiny").exists()
 
 
-def test_check_names_what_does_not_fit(monkeypatch, capsys, tmp_path):
+def test_check_names_what_does_not_fit(monkeypatch, tmp_path):
     monkeypatch.setattr(gpus, "visible", lambda: (gpus.Gpu(A, 2_000), gpus.Gpu(B, 1_100)))
     settings = yaml.safe_load(TINY.read_text())
     settings["experiments"][0]["training"] |= {"device": "auto", "batch_size": 64}
     settings["experiments"][0]["options"]["width"] = 1 / 16
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(settings))
-    runpy.run_path(str(ROOT / "workflow/scripts/check.py"))["main"](str(tmp_path / "my.yaml"))
-    printed = capsys.readouterr().out
+    printed = run_command("check", tmp_path / "my.yaml").stdout
     assert "GPUs of this machine: 2, of 1.1 GB at least\n" in printed
     assert "GPU memory of a training, vgg on tiny: 1.0 GB (12k_mel8_x10_db) to 1.1 GB (12k_mel16_x1_log)\n" in printed
     assert "fit each GPU" not in printed
@@ -198,12 +196,12 @@ def test_check_names_what_does_not_fit(monkeypatch, capsys, tmp_path):
     assert warnings == ["vgg on tiny, 12k_mel16_x1_log"]  # 64 * 8 * 16 * 1366 values of 2 bytes are 22 MB, times 4.5
 
 
-def test_check_says_how_many_fit_a_gpu(monkeypatch, capsys, tmp_path):
+def test_check_says_how_many_fit_a_gpu(monkeypatch, tmp_path):
     monkeypatch.setattr(gpus, "visible", lambda: (gpus.Gpu(A, 3_500), gpus.Gpu(B, 16_000)))
     (tmp_path / "my.yaml").write_text(TINY.read_text().replace("device: cpu", "device: auto"))
-    runpy.run_path(str(ROOT / "workflow/scripts/check.py"))["main"](str(tmp_path / "my.yaml"))
+    printed = run_command("check", tmp_path / "my.yaml").stdout
     # Three trainings of 1.0 GB each fit the smaller one.
-    assert capsys.readouterr().out.endswith("Up to 3 trainings fit each GPU: `--resources gpu=6`\n")
+    assert printed.endswith("Up to 3 trainings fit each GPU: `--resources gpu=6`\n")
 
 
 def test_another_device_retrains_nothing(finished, tmp_path):
