@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -141,18 +142,53 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], object]]:
+    """`results` on a disk of its own of 64 KB, and a function that sets its size in MB."""
+    results = tmp_path / "results"
+    results.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", results], capture_output=True)
+    if mount.returncode != 0:
+        pytest.skip("a small disk can't be mounted here: " + mount.stderr.decode().strip())
+    yield lambda size_mb: subprocess.run(["mount", "-o", f"remount,size={size_mb}m", results], check=True)
+    subprocess.run(["umount", "--lazy", results], check=True)
+
+
+@pytest.fixture
+def locked_folder() -> Iterator[Path]:
+    """A folder for files that nobody may read; not pytest's own, which only its user may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        for folder, _, _ in os.walk(name):
+            Path(folder).chmod(0o755)
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """For a while, be a user whom permissions stop; root is none."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
     """Run a program of a rule, in workflow/scripts, with the options that the workflow gives to all of them."""
     return run_command(name, "--spec", json.dumps(spec or {}), *arguments)
 
 
-def run_command(name: str, *arguments: object) -> SimpleNamespace:
+def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> SimpleNamespace:
     """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
 
-    Gives `returncode`, `stdout` and `stderr`, as subprocess.run does.
+    Gives `returncode`, `stdout` and `stderr`, as subprocess.run does; `stdout` only if it went nowhere else.
     """
     argv = [f"{name}.py", *map(str, arguments)]
-    stdout, stderr, returncode = io.StringIO(), io.StringIO(), 0
+    stdout, stderr, returncode = stdout or io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(stdout),
@@ -163,8 +199,10 @@ def run_command(name: str, *arguments: object) -> SimpleNamespace:
             runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
         except SystemExit as stop:  # as Python does: a message goes to stderr and means 1
             returncode = stop.code if isinstance(stop.code, int) else 1
-            print("" if isinstance(stop.code, int) else stop.code, file=stderr)
-    return SimpleNamespace(returncode=returncode, stdout=stdout.getvalue(), stderr=stderr.getvalue())
+            if not isinstance(stop.code, int):
+                print(stop.code, file=stderr)
+    written = stdout.getvalue() if isinstance(stdout, io.StringIO) else None
+    return SimpleNamespace(returncode=returncode, stdout=written, stderr=stderr.getvalue())
 
 
 def snakemake(folder: Path, *arguments: object):

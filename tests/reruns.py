@@ -242,9 +242,9 @@ TABLE = [
         touch="margin_points is 1 now and was 0.5",
     ),
     Change(
-        "the device, from `auto` to `cpu`",
+        "the device, from `cpu` to `cuda`",
         _ABOUT,
-        lambda config: [each["training"].update(device="cpu") for each in config["experiments"]],
+        lambda config: [each["training"].update(device="cuda") for each in config["experiments"]],
     ),
     Change("a published figure", {"paper_table": 3, **_ABOUT}, code=_edit_published),
     Change("a line of `howlow/program.py`", {}, code=_append("program.py", _LINE)),

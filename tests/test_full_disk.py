@@ -4,13 +4,20 @@ import errno
 import json
 import os
 import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from conftest import TINY, snakemake
+import torch
+from conftest import ROOT, TINY, run_script, snakemake
+from matplotlib.figure import Figure
 
 from howlow import files
 
+FULL = "no space left on the disk of its files, or of its output or log; make room and start again"
 TARGET = "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json"
 
 
@@ -42,16 +49,103 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".aa.npy.4711.part", "a.npy"]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """`results` on a disk of its own, and a function that sets its size in MB."""
-    results = tmp_path / "results"
-    results.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", results], capture_output=True)
-    if mount.returncode != 0:
-        pytest.skip("a small disk can't be mounted here: " + mount.stderr.decode().strip())
-    yield lambda size_mb: subprocess.run(["mount", "-o", f"remount,size={size_mb}m", results], check=True)
-    subprocess.run(["umount", "--lazy", results], check=True)
+@pytest.mark.parametrize(
+    ("write", "is_flushed"),
+    [
+        (lambda path: files.write_text(path, "text"), True),
+        (lambda path: files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32"), True),
+        (lambda path: files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32", durable=False), False),
+    ],
+    ids=["text", "rows", "temporary rows"],
+)
+def test_a_file_reaches_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, write, is_flushed):
+    path, flushed = tmp_path / "file", []
+    path.write_text("old")
+    old = path.stat().st_ino
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: flushed.append((os.fstat(descriptor).st_ino, path.stat().st_ino))
+    )
+    write(path)
+    new = path.stat().st_ino
+    # Each time: what was flushed, and what had the name then.
+    assert flushed == ([(new, old), (tmp_path.stat().st_ino, new)] if is_flushed else [])
+
+
+def test_the_files_of_a_folder_reach_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "folder", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append((os.fstat(descriptor).st_ino, path.exists())))
+    with files.whole_folder(path) as beside:
+        (beside / "deep").mkdir()
+        (beside / "deep" / "file").write_text("text")
+    made = [path / "deep" / "file", path / "deep", path]
+    assert sorted(flushed[:-1]) == sorted((file.stat().st_ino, False) for file in made)
+    assert flushed[-1] == (tmp_path.stat().st_ino, True)
+
+
+NOISE = np.random.default_rng(0).standard_normal(500_000)  # 4 MB, and nothing makes it smaller
+
+
+def write_figure(path, form):
+    figure = Figure()
+    picture, line = figure.subplots(2)
+    picture.imshow(NOISE[:100_000].reshape(200, 500))
+    line.plot(NOISE[:20_000])
+    figure.savefig(path, format=form, dpi=200)
+
+
+def save_tensor(path):
+    with path.open("wb") as file:
+        torch.save({"weights": torch.from_numpy(NOISE)}, file)
+
+
+WRITERS = {
+    "bytes": lambda path: path.write_bytes(NOISE.tobytes()),
+    "model": save_tensor,
+    "Parquet": lambda path: pq.write_table(pa.table({"noise": NOISE}), path),
+    "CSV": lambda path: pd.DataFrame({"noise": NOISE}).to_csv(path),
+    "PNG": lambda path: write_figure(path, "png"),
+    "PDF": lambda path: write_figure(path, "pdf"),
+    "SVG": lambda path: write_figure(path, "svg"),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_whatever_is_written_says_that_the_disk_is_full(small_disk, tmp_path, write):
+    """Each library has an error of its own for it."""
+    path = tmp_path / "results" / "new" / "file"
+    with pytest.raises(files.FullDiskError, match=f"^{path}: no space left on its disk"), files.whole(path) as beside:
+        write(beside)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_folder_that_does_not_fit_leaves_the_old_one(small_disk, tmp_path):
+    path = tmp_path / "results" / "audio"
+    path.mkdir()
+    (path / "old").write_text("old")
+    with pytest.raises(files.FullDiskError, match=f"^{path}: no space left"), files.whole_folder(path) as beside:
+        (beside / "new").write_bytes(NOISE.tobytes())
+    assert [file.relative_to(path).as_posix() for file in path.rglob("*")] == [
+        "old",
+    ]
+
+
+def test_the_demo_does_not_fit(small_disk, tmp_path):
+    process = run_script("demo", "--root", tmp_path / "results", spec={"n_clips": 16})
+    assert process.returncode == 1
+    assert process.stderr == f"howlow demo: {FULL}\n"
+
+
+def test_the_log_does_not_fit(small_disk, tmp_path):
+    """The shell sends both streams of a program there."""
+    (tmp_path / "talk.py").write_text(
+        "import argparse\n"
+        "from howlow import program\n"
+        "program.run(lambda args: print('word ' * 1_000_000), argparse.ArgumentParser())\n"
+    )
+    command = f"{sys.executable} talk.py > results/log 2> errors"
+    process = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT / "workflow"})
+    assert process.returncode == 1
+    assert (tmp_path / "errors").read_text() == f"howlow talk: {FULL}\n"
 
 
 def test_run_goes_on_when_there_is_room(tmp_path, finished, small_disk):

@@ -64,6 +64,40 @@ class TestParentIsKilled:
         assert process.stdout == ""
 
 
+SQUARES = """
+import argparse, multiprocessing, sys
+from howlow import program
+
+def square(number):
+    return number * number
+
+def main(args):
+    multiprocessing.set_start_method(args.default)
+    if args.own:
+        program._START_METHOD = args.own
+    print(list(program.parallel(square, range(5), processes=2)))
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--default")
+    options.add_argument("--own")
+    program.run(main, options)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--default forkserver", "--default spawn", "--default fork --own spawn"], ids=str
+)
+def test_workers_start_whatever_pythons_default_is(tmp_path, monkeypatch, arguments):
+    """The default is forkserver from Python 3.14 on; macOS has spawned workers, as in the last case."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
+    path = tmp_path / "squares.py"
+    path.write_text(SQUARES)
+    command = [sys.executable, path, *arguments.split()]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "[0, 1, 4, 9, 16]\n", "")
+
+
 def _kill_and_wait(parent: subprocess.Popen, started: list[psutil.Process]):
     """Kill a process; all that it started has to end soon."""
     parent.kill()

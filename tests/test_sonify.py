@@ -180,7 +180,7 @@ def collection(tmp_path, music):
     return tmp_path
 
 
-def run_sonify(root, clips=2, cells=CELLS, threads=1):
+def run_sonify(root, clips=2, cells=CELLS, threads=1, audio="flac"):
     spec = {
         "cells": cells,
         "clips": clips,
@@ -188,17 +188,9 @@ def run_sonify(root, clips=2, cells=CELLS, threads=1):
         "seconds": SECONDS,
         "window": "periodic",
     }
-    inputs = [
-        "--tracks",
-        root / "tracks.parquet",
-        "--paths",
-        json.dumps({"root": str(root)}),
-        "--mel",
-        root / "mel",
-        "--threads",
-        threads,
-    ]
-    outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / "flac"]
+    paths = json.dumps({"root": str(root)})
+    inputs = ["--tracks", root / "tracks.parquet", "--paths", paths, "--mel", root / "mel", "--threads", threads]
+    outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / audio]
     return run_script("sonify", *inputs, *outputs, spec=spec)
 
 
@@ -267,6 +259,16 @@ def test_a_failure_leaves_what_was_there(collection):
     assert process.returncode == 1
     assert re.search(r"^howlow sonify: .*2\.wav: not decodable audio", process.stderr)
     assert sorted(collection.rglob("*")) == before
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_disk_is_full(collection, small_disk, threads):
+    path = collection / "results" / "flac"
+    process = run_sonify(collection, audio=path, threads=threads)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"howlow sonify: {path}: no space left on its disk; make room and start again")
+    assert len(process.stderr.splitlines()) == 1
+    assert list(path.parent.iterdir()) == []
 
 
 def test_no_test_clip_in_the_store(collection):

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 
 import pytest
 import torch
@@ -57,6 +58,15 @@ def driver(tmp_path, monkeypatch):
 def test_what_nvidia_smi_says(driver, script, expected):
     driver(script)
     assert gpus.visible() == expected
+
+
+def test_an_nvidia_smi_that_can_not_even_be_killed(driver, monkeypatch):
+    """As a broken driver holds it."""
+    driver("exec /bin/sleep 4")
+    monkeypatch.setattr("subprocess.Popen.kill", lambda process: None)
+    start = time.monotonic()
+    assert gpus.visible() == ()
+    assert time.monotonic() - start < 3
 
 
 def test_gpus_that_pytorch_can_not_use(driver, monkeypatch):

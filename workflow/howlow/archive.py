@@ -1,6 +1,5 @@
 """Archives of tensors, as PyTorch writes them: they appear whole or not at all, and damage is noticed."""
 
-import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,14 @@ class ArchiveError(HowlowError):
 def write(path: Path | str, content: Any) -> None:
     """Write tensors and plain data, whole or not at all.
 
-    PyTorch writes to memory first: its own writer turns a full disk into an error that does not say so.
-
     Raises
     ------
     files.FullDiskError
         if there is no space left
     """
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    with files.whole(path) as beside:
-        beside.write_bytes(buffer.getbuffer())
+    # To an open file: by its name, it would stand in the archive, and the error of a full disk would have no cause.
+    with files.whole(path) as beside, beside.open("wb") as file:
+        torch.save(content, file)
 
 
 def read(path: Path | str) -> Any:

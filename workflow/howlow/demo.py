@@ -33,6 +33,7 @@ same noise would tell it, too.
 """
 
 import csv
+import io
 from collections.abc import Set
 from functools import partial
 from itertools import product
@@ -205,8 +206,9 @@ def generate(
 def _write_clip(clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: int, n_channels: int) -> None:
     path, playing, seed = clip
     signal = render(playing, np.random.default_rng(seed), sample_rate=sample_rate, n_channels=n_channels)
+    content = io.BytesIO()  # not the file itself: of a full disk, libsndfile says no more than "System error"
     soundfile.write(
-        path,
+        content,
         signal,
         sample_rate,
         format="MP3",
@@ -214,6 +216,7 @@ def _write_clip(clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: in
         bitrate_mode="CONSTANT",
         compression_level=_compression_level(sample_rate),
     )
+    path.write_bytes(content.getbuffer())
 
 
 def _compression_level(sample_rate: int) -> float:

@@ -7,8 +7,9 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from glob import escape
 from pathlib import Path
@@ -35,8 +36,14 @@ class DamagedFileError(HowlowError):
 
 
 @contextmanager
-def whole(path: Path | str) -> Iterator[Path]:
+def whole(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it to `path` only if all went well.
+
+    Parameters
+    ----------
+    path : the file that is to appear
+    durable : whether the file reaches the disk before it gets its name. Otherwise a power cut can leave an empty file
+        under the name of a finished one; only what is deleted within the same run may do without.
 
     Raises
     ------
@@ -44,19 +51,128 @@ def whole(path: Path | str) -> Iterator[Path]:
         if there is no space left; what was written is gone then
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{escape(path.name)}.*.part"):  # by one that was killed
-        left.unlink(missing_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _naming_a_full_disk(path):
+        _make_folder(path.parent)
+        for left in path.parent.glob(f".{escape(path.name)}.*.part"):  # by a program that was killed
+            left.unlink(missing_ok=True)
+        try:
+            yield beside
+            if durable:
+                _flush(beside)
+            beside.replace(path)
+            if durable:
+                _flush_entries(path.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path | str) -> Iterator[Path]:
+    """Give a folder beside `path` to write to, and put it in the place of `path` only if all went well.
+
+    Raises
+    ------
+    FullDiskError
+        if there is no space left; what was written is gone then
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)  # a program that was killed may have left it
     try:
-        yield beside
-        beside.replace(path)
+        with _naming_a_full_disk(path):
+            beside.mkdir(parents=True)
+            yield beside
+            for file in beside.rglob("*"):
+                _flush_entries(file) if file.is_dir() else _flush(file)
+            _flush_entries(beside)
+            if path.exists():
+                shutil.rmtree(path)
+            beside.rename(path)
+            _flush_entries(path.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def output(path: Path) -> Iterator[Path]:
+    """Give a path to write to, for a file that the user named.
+
+    A regular file appears whole or not at all, at the end of a symbolic link. A device or a pipe is written to as it
+    is: a rename would put a regular file in its place.
+
+    Raises
+    ------
+    HowlowError
+        if the file can't be written
+    """
+    try:
+        if path.is_dir():
+            raise HowlowError(f"{path}: is a folder; name a file to write")
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        with whole(target) as beside:
+            yield beside
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise HowlowError(f"{path}: can't be written: {error.strerror}") from None
+
+
+def refuse_overwriting(path: Path, inputs: Iterable[Path]) -> None:
+    """Raise a HowlowError if a file that is to be written is one of those that are read, under whatever name."""
+    for read in inputs:
+        with suppress(OSError, ValueError):  # a file that is missing or out of reach is not this one
+            if path.samefile(read):
+                raise HowlowError(f"{path}: would be overwritten, and it is read as well; name another file to write")
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error comes from a full disk or a used-up quota.
+
+    Libraries such as PyTorch and Matplotlib fail with errors of their own when a file can't be written; Python keeps
+    the cause with these.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, or a link to nothing: "File exists" would tell nobody what is wrong
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+
+
+@contextmanager
+def _naming_a_full_disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, HowlowError) or not is_full_disk(error):
             raise
         raise FullDiskError(f"{path}: no space left on its disk; make room and start again, it goes on here") from None
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        beside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _flush_entries(folder: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk; some network file systems can't do that."""
+    with suppress(OSError):
+        _flush(folder)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -90,13 +206,15 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_rows(path: Path | str, rows: Iterable[np.ndarray], row_shape: tuple[int, ...], dtype: str) -> int:
+def write_rows(
+    path: Path | str, rows: Iterable[np.ndarray], row_shape: tuple[int, ...], dtype: str, *, durable: bool = True
+) -> int:
     """Write a .npy file of shape (n_rows, *row_shape) row by row, whole or not at all; give n_rows.
 
-    Neither the number of rows has to be known before nor more than one be held.
+    Neither the number of rows has to be known before nor more than one be held. `durable` is that of `whole`.
     """
     n_rows = 0
-    with whole(path) as beside, beside.open("wb") as file:
+    with whole(path, durable=durable) as beside, beside.open("wb") as file:
         _write_header(file, (n_rows, *row_shape), dtype)
         for row in rows:
             file.write(np.ascontiguousarray(row, dtype).data)

@@ -39,11 +39,7 @@ def visible() -> tuple[Gpu, ...]:
     """
     if not _pytorch_has_cuda():
         return ()
-    try:
-        process = subprocess.run(_QUERY, capture_output=True, errors="replace", timeout=_TIMEOUT_S, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    gpus = parse(process.stdout)
+    gpus = parse(_nvidia_smi())
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     return gpus if wanted is None else restricted(gpus, wanted)
 
@@ -117,6 +113,20 @@ def _free_place(folder: Path, ids: list[str], sharing: int) -> tuple[str, IO[str
             except BlockingIOError:
                 lock.close()
     return None
+
+
+def _nvidia_smi() -> str:
+    """What `nvidia-smi` prints; nothing where it is missing, fails or hangs."""
+    try:
+        process = subprocess.Popen(_QUERY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, errors="replace")
+    except OSError:
+        return ""
+    try:
+        printed, _ = process.communicate(timeout=_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()  # nobody waits for its end, because a broken driver may never let it end
+        return ""
+    return "" if process.returncode else printed
 
 
 def _megabytes(mebibytes: str) -> int:

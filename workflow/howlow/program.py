@@ -4,6 +4,7 @@ import argparse
 import ctypes
 import inspect
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -15,13 +16,20 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from howlow import records
+from howlow import files, records
 from howlow.errors import HowlowError
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 
+# Python's default differs by its version and by the system. On Linux, workers are forked: they need no imports of their
+# own, and their parent is this process, which `_end_with` relies on. (With forkserver, the default from Python 3.14 on,
+# it is not.) On macOS, a process that has used Apple's libraries may hang after a fork, and NumPy uses one of these for
+# its linear algebra there (Accelerate). So workers are spawned, and import for some tenths of a second.
+_START_METHOD = "spawn" if sys.platform == "darwin" else "fork"
+
 S = TypeVar("S")
 T = TypeVar("T")
+Main = Callable[[argparse.Namespace], Iterable[Path] | None]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -43,21 +51,64 @@ def add_device_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--sharing", type=int, default=1, help="programs that share a GPU")
 
 
-def run(main: Callable[[argparse.Namespace], Iterable[Path] | None], options: argparse.ArgumentParser) -> None:
+def run(main: Main, options: argparse.ArgumentParser) -> None:
     """Run a program, and record what made the files that it returns; a program that returns None has no such record.
 
-    An error that the user can mend becomes one line and exit status 1.
+    An error that the user can mend becomes one line and exit status 1. A reader of the output that has enough, such as
+    `head`, ends the program without a message, as does Ctrl-C. The exit status is then that of a program which the
+    signal ended: 141 or 130.
     """
+    name = f"howlow {Path(sys.argv[0]).stem}"
+    if sys.stderr is None:  # closed by the caller, who wants to read no message
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
+    if sys.stdout is None:
+        sys.exit(f"{name}: standard output is closed; redirect it to a file, or to {os.devnull}")
+    try:
+        try:
+            _run(main, options)
+        finally:
+            sys.stdout.flush()  # after the end of the program, an error could not be told in one line any more
+    except BrokenPipeError:
+        _abandon_output()
+        sys.exit(128 + signal.SIGPIPE)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        message = _explanation(error)
+        if message is None:
+            raise
+        sys.exit(f"{name}: {message}")
+
+
+def _run(main: Main, options: argparse.ArgumentParser) -> None:
     args = options.parse_args()
     if parent := getattr(args, "parent", None):  # the user's own commands have none
         _end_with(parent)
-    try:
-        outputs = main(args)
-        if outputs is not None and args.record:
-            records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)
-    except HowlowError as error:
-        name = Path(sys.argv[0]).stem
-        sys.exit(f"howlow {name}: {error}")
+    outputs = main(args)
+    if outputs is not None and args.record:
+        records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)
+
+
+def _explanation(error: Exception) -> str | None:
+    """What the user can mend, in one line; None for an error of the program, which needs its traceback."""
+    if isinstance(error, HowlowError):
+        return str(error)
+    if files.is_full_disk(error):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _abandon_output()
+        return "no space left on the disk of its files, or of its output or log; make room and start again"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None
+
+
+def _abandon_output() -> None:
+    """Send what is left of standard output nowhere: Python would try to write it once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _end_with(parent: int) -> None:
@@ -81,7 +132,8 @@ def parallel(function: Callable[[S], T], items: Iterable[S], processes: int) -> 
     if processes == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes, initializer=_end_with, initargs=(os.getpid(),)) as pool:
+    context = multiprocessing.get_context(_START_METHOD)
+    with ProcessPoolExecutor(processes, context, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         ahead: deque[Future[T]] = deque()
         for item in items:
             ahead.append(pool.submit(function, item))

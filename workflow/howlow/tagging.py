@@ -2,9 +2,8 @@
 
 import json
 import logging
-import pickle
+import unicodedata
 import warnings
-import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from howlow import audio, files, mel, models
+from howlow import archive, audio, config, files, mel, models
 from howlow.errors import HowlowError
 from howlow.representation import Representation, n_samples
 
@@ -22,6 +21,8 @@ _SPARE_S = 1.0
 # Windows whose probabilities are computed together; it bounds the memory that a long file takes.
 _BATCH_WINDOWS = 8
 _OPSET = 20
+# Categories of Unicode that a tag has none of: control characters, halves of characters, ends of lines and paragraphs.
+_CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
 _KEYS = ("spec", "tags", "window", "digest", "weights")
 
 
@@ -77,59 +78,113 @@ def load(path: Path | str) -> Tagger:
     Raises
     ------
     ModelError
-        if there is no such file, it is no model, or one of another version
+        if there is no such file, it is no model, one of another version, or one that can tag nothing: by its settings
+        or because its weights are not finite
     """
     content = _read(Path(path))
     missing = [key for key in _KEYS if content.get(key) is None]
     if missing:
         raise ModelError(f"{path}: has no {', '.join(missing)}: not a model of this version of howlow; train it again")
-    spec, tags = content["spec"], tuple(content["tags"])
     try:
-        representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
+        _check_settings(content)
+        tagger = _built(content)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, HowlowError) as error:
+        reason = " ".join(" ".join(str(error).splitlines()[:2]).split())  # of PyTorch's, the first line says too little
+        raise ModelError(f"{path}: no model that this version of howlow can use: {reason}; train it again") from None
+    return tagger
+
+
+def _built(content: dict[str, Any]) -> Tagger:
+    spec, tags = content["spec"], tuple(content["tags"])
+    representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
+    with torch.device("meta"):  # whatever sizes the settings name, only the weights of the file take memory
         network = models.build_cell(
             spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
         )
-        network.load_state_dict(content["weights"])
-    except (KeyError, TypeError, ValueError, RuntimeError, HowlowError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: its network is none of this version of howlow ({reason}); train it again") from None
-    network.eval()
-    return Tagger(network, spec["model"], representation, tags, spec["seconds"], content["window"], content["digest"])
+    types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    network.load_state_dict(content["weights"], assign=True)
+    weights = network.state_dict()
+    if {name: tensor.dtype for name, tensor in weights.items()} != types:
+        raise ModelError("its weights are not of the type float32")
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise ModelError("some of its weights are not finite")
+    return Tagger(
+        network.eval(), spec["model"], representation, tags, spec["seconds"], content["window"], content["digest"]
+    )
+
+
+def _check_settings(content: dict[str, Any]) -> None:
+    """Refuse settings of a model file that no configuration may ask for, by the configuration's own rules."""
+    spec, tags, digest = content["spec"], content["tags"], content["digest"]
+    if not isinstance(spec, dict):
+        raise ModelError("its settings are no mapping")
+    axes = {field.name: [spec[field.name]] for field in fields(Representation)}
+    config.complete(
+        {
+            "datasets": {"music": {"kind": "table", "root": ".", "table": "music.csv", "seconds": spec["seconds"]}},
+            "experiments": [{"dataset": "music", "model": spec["model"], "options": spec["options"], "grid": [axes]}],
+            "spectrograms": {"window": content["window"]},
+        },
+        "its settings",
+    )
+    if not isinstance(digest, str) or not digest.isalnum():
+        raise ModelError("its digest is none")
+    if not isinstance(tags, list | tuple) or not tags:
+        raise ModelError("it names no tags")
+    for tag in tags:
+        # A control character could move the cursor of a terminal, or make two lines of one.
+        if not isinstance(tag, str) or any(unicodedata.category(character) in _CONTROLS for character in tag):
+            raise ModelError(f"the tag {tag!r} is not printable text")
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+        if is_file:
+            path.open("rb").close()
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read: {error.strerror}") from None
+    if not is_file:
         raise ModelError(f"{path}: missing file; training writes one named model.pt into the folder of each seed")
     try:
-        with zipfile.ZipFile(path) as archive:
-            is_whole = archive.testzip() is None  # PyTorch does not look at the checksums
-        content = torch.load(path, map_location="cpu", weights_only=True) if is_whole else None
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile):
+        content = archive.read(path)
+    except archive.ArchiveError:
         content = None
     if not isinstance(content, dict):
         raise ModelError(f"{path}: not a model file, or a damaged one; training writes one named model.pt")
     return content
 
 
-def tag(tagger: Tagger, path: Path | str) -> Tagged:
-    """Tag an audio file of any length: probabilities averaged over the windows of `starts`.
+def tag(tagger: Tagger, signal: np.ndarray, path: Path | str) -> Tagged:
+    """Tag a signal of any length: probabilities averaged over the windows of `starts`.
 
-    A file that is shorter than a window is repeated until it fills one. Windows without any sound are left out,
+    A signal that is shorter than a window is repeated until it fills one. Windows without any sound are left out,
     as they were in training.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    signal : np.ndarray [shape=(n_samples,), dtype=float32], from `howlow.audio.load_all` at the tagger's sample rate
+    path : of the file that the signal comes from, for errors
 
     Raises
     ------
     audio.AudioError
-        see `howlow.audio.load_all`
+        if a probability is not finite
     """
     rate = tagger.representation.sample_rate
-    signal = audio.load_all(path, rate)
     length = n_samples(rate, tagger.seconds)
     filled = signal if len(signal) >= length else np.resize(signal, length)
     all_starts = starts(len(filled), length, rate)
     sounding = [start for start in all_starts if filled[start : start + length].any()] or all_starts
     windows = [filled[start : start + length] for start in sounding]
-    return Tagged(probabilities(tagger, windows).mean(axis=0), len(signal) / rate, len(signal) < length)
+    with np.errstate(over="ignore", invalid="ignore"):  # the outcome is looked at
+        found = probabilities(tagger, windows).mean(axis=0)
+    if not np.isfinite(found).all():
+        raise audio.AudioError(
+            path, "its probabilities are not finite: its samples, or the weights of the model, are too large"
+        )
+    return Tagged(found, len(signal) / rate, len(signal) < length)
 
 
 def starts(n_samples: int, length: int, sample_rate: int) -> list[int]:
@@ -190,6 +245,11 @@ def export_onnx(tagger: Tagger, path: Path | str) -> None:
         import onnxscript  # noqa: F401 - seconds, and few need it
     except ImportError:
         raise ModelError(f"{path}: export to ONNX needs another package; pip install onnxscript") from None
+    with files.output(Path(path)) as target:  # which refuses a bad path before the export, which takes seconds
+        _onnx_program(tagger).save(target)
+
+
+def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
     n_mels = tagger.representation.n_mels
     n_frames = tagger.representation.n_frames(tagger.seconds)
     with_probabilities = nn.Sequential(nn.Unflatten(1, (1, n_mels)), tagger.network, nn.Sigmoid()).eval()
@@ -210,8 +270,7 @@ def export_onnx(tagger: Tagger, path: Path | str) -> None:
     for node in program.model.graph:
         node.metadata_props.clear()  # where in which file on this machine it comes from
     program.model.metadata_props.update(metadata(tagger))
-    with files.whole(path) as beside:
-        program.save(beside)
+    return program
 
 
 def metadata(tagger: Tagger) -> dict[str, str]:

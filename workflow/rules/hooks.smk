@@ -1,6 +1,14 @@
 # Before and after a run: what would go wrong, and why jobs failed.
 from howlow import cluster, failures
 
+RESULTS = Path("results")
+if RESULTS.is_symlink() and not RESULTS.exists():
+    raise WorkflowError(
+        f"results: this link leads to {RESULTS.readlink()}, which is not there; make that folder, or remove the link"
+    )
+if RESULTS.exists() and not RESULTS.is_dir():
+    raise WorkflowError("results: this is a file, and the results need a folder of this name; rename the file")
+
 FAILURES = failures.Failures()
 logger.addHandler(FAILURES)
 

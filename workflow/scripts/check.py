@@ -1,7 +1,6 @@
 """Print what a configuration has and will take, by its metadata and the headers of its audio, before anything runs."""
 
 import argparse
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +15,8 @@ from howlow.errors import HowlowError
 from howlow.tracks import SPLITS, Tracks
 
 
-def main(path: str) -> None:
-    config = configuration.load(path)
+def main(args: argparse.Namespace) -> None:
+    config = configuration.load(args.config)
     sizes = {}
     stopping = []
     for dataset in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
@@ -134,7 +133,4 @@ def _print_gpus(config: dict[str, Any]) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("config", nargs="?", default="config/config.yaml", help="configuration file")
-    try:
-        main(options.parse_args().config)
-    except HowlowError as error:
-        sys.exit(f"howlow check: {error}")
+    program.run(main, options)

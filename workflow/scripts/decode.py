@@ -31,7 +31,7 @@ def main(args: Namespace) -> None:
                 yield clip
 
     length = audio.n_samples(spec["sample_rate"], spec["seconds"])
-    files.write_rows(args.audio, clips(), (length,), "float32")
+    files.write_rows(args.audio, clips(), (length,), "float32", durable=False)
     records.write(args.record, spec, Path(__file__), clip_ids=kept, excluded=excluded, source=source)
     print(f"{len(kept)} clips, {len(excluded)} excluded")
 

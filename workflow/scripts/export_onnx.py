@@ -4,16 +4,13 @@ import argparse
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import program, tagging
-from howlow.errors import HowlowError
+from howlow import files, program, tagging
 
 
 def main(args: Namespace) -> None:
+    files.refuse_overwriting(args.onnx, [args.model])
     tagger = tagging.load(args.model)
-    try:
-        tagging.export_onnx(tagger, args.onnx)
-    except OSError as error:
-        raise HowlowError(f"{args.onnx}: can't be written: {error.strerror}") from None
+    tagging.export_onnx(tagger, args.onnx)
     representation = tagger.representation
     shape = f"{representation.n_mels} bands and {representation.n_frames(tagger.seconds)} frames"
     print(f"{args.onnx}: {representation.name}, {shape} to {len(tagger.tags)} tags")

@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from howlow import config as configuration
-from howlow import plans, strict_yaml
+from howlow import files, plans, program, strict_yaml
 from howlow.errors import HowlowError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,10 +31,13 @@ def main(args: argparse.Namespace) -> None:
         raise HowlowError("there is nothing to plan: name a configuration, or a list of expected plans by --expect")
     for name in names:
         configuration.load(name)  # Snakemake's own reader ends in a traceback, or never
+    if args.write and args.write.is_file():
+        _expected(args.write)  # only such a list is written over: after --write, the name may have been forgotten
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         planned = dict(zip(names, pool.map(_plan, names), strict=True))
     if args.write:
-        args.write.write_text(yaml.safe_dump(planned, sort_keys=False))
+        with files.output(args.write) as target:
+            target.write_text(yaml.safe_dump(planned, sort_keys=False))
     wrong = 0
     for name, jobs in planned.items():
         different = plans.differences(jobs, expected[name]) if name in expected else []
@@ -78,7 +81,4 @@ if __name__ == "__main__":
     options.add_argument("configs", nargs="*", help="configuration files; those of --expect if none is named")
     options.add_argument("--expect", type=Path, help="YAML file: the number of jobs of each rule, by configuration")
     options.add_argument("--write", type=Path, help="such a file to write")
-    try:
-        main(options.parse_args())
-    except (HowlowError, OSError) as error:
-        sys.exit(f"howlow plan: {error}")
+    program.run(main, options)

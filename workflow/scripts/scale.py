@@ -1,11 +1,9 @@
 """What a configuration takes on clusters of several sizes: jobs, disk at its fullest, hours."""
 
 import argparse
-import sys
 
 from howlow import config as configuration
-from howlow import forecast, scale, specs
-from howlow.errors import HowlowError
+from howlow import forecast, program, scale, specs
 
 _HOUR_S = 3600
 
@@ -59,7 +57,4 @@ if __name__ == "__main__":
         "--training-gflops", type=float, default=45, help="that one training reaches; a GPU some 10,000"
     )
     options.add_argument("--job-s", type=float, default=10, help="what a job takes before its own work")
-    try:
-        main(options.parse_args())
-    except HowlowError as error:
-        sys.exit(f"howlow scale: {error}")
+    program.run(main, options)

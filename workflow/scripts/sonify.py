@@ -4,11 +4,9 @@ The page is one file and needs no network. It has an excerpt from the middle of 
 correlations are of whole clips.
 """
 
+import io
 import json
-import shutil
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ def main(args: Namespace) -> list[Path]:
     if not paths:
         raise HowlowError(f"{args.tracks}: none of the clips in {args.mel} is in the test split")
     rate = max(representation.sample_rate for representation in representations)
-    with _whole_folder(args.audio) as folder:
+    with files.whole_folder(args.audio) as folder:
         for clip_id, path in paths.items():
             original = audio.load_clip(Path(args.paths["root"]) / path, rate, spec["seconds"])
             _write_flac(folder / soundpage.folder_name(clip_id) / "original.flac", sonify.limit(original), rate)
@@ -86,22 +84,10 @@ def _sonify_cell(
 
 def _write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, sample_rate, format="FLAC", subtype="PCM_16")
-
-
-@contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    """Give a folder beside `path` to write to, and put it in the place of `path` only if all went well."""
-    beside = path.with_name(f".{path.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
-    beside.mkdir(parents=True)
-    try:
-        yield beside
-        if path.exists():
-            shutil.rmtree(path)
-        beside.rename(path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    # By way of the memory: of a full disk, libsndfile says no more than "System error".
+    content = io.BytesIO()
+    soundfile.write(content, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    path.write_bytes(content.getbuffer())
 
 
 if __name__ == "__main__":

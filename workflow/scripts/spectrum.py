@@ -14,7 +14,7 @@ def main(args: Namespace) -> None:
     spectrum = partial(_spectrum, path=args.audio, window=args.spec["window"])
     rows = program.parallel(spectrum, range(n_clips), args.threads)
     shape = (mel.n_frames(n_samples), mel.FRAME_SIZE // 2 + 1)
-    files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32")
+    files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32", durable=False)
     clips = files.read_json(args.clips)
     records.write(
         args.record,

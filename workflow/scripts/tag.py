@@ -28,39 +28,63 @@ Result = tuple[str, dict[str, float]]  # a file's name, and the probabilities of
 
 
 def main(args: Namespace) -> None:
+    bad: list[Path] = []
+    paths = list(_expanded(args.files, bad))
+    if args.output:
+        _check_output(args.output, [args.model, *paths])
     tagger = tagging.load(args.model)
     device = training.prepare(torch.get_num_threads(), args.device)
     training.lay_out(tagger.network, device)
     torch.backends.cudnn.allow_tf32 = False  # a GPU computes as exactly as a CPU
-    paths = _expanded(args.files)
-    bad: list[Path] = []
+    n_paths = len(paths) + len(bad)
     results = _results(tagger, program.progress(paths, "tag"), args.top, bad)
     with _opened(args.output) as stream:
         for text in FORMATS[args.format](results, tagger.description):
             tqdm.write(text, stream, end="")  # which keeps clear of the bar
     if bad:
-        raise HowlowError(f"{len(bad)} of {len(paths)} files could not be tagged")
+        raise HowlowError(f"{len(bad)} of {n_paths} files could not be tagged")
 
 
-def _expanded(paths: list[Path]) -> list[Path]:
-    """The files, and those in the folders, among some paths."""
-    expanded: list[Path] = []
+def _expanded(paths: list[Path], bad: list[Path]) -> Iterator[Path]:
+    """The files, and those in the folders, among some paths; folders that can't be read are added to `bad`."""
     for path in paths:
-        if not path.is_dir():
-            expanded.append(path)
+        if not os.path.isdir(path):  # noqa: PTH112 - which takes a path that can't be looked at for none
+            yield path
             continue
-        found = sorted(p for p in path.rglob("[!.]*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not found:
+        n_bad = len(bad)
+        found = _files_in(path, bad)
+        if not found and len(bad) == n_bad:
             raise HowlowError(f"{path}: there is no audio file in this folder")
-        expanded += found
-    return expanded
+        yield from found
+
+
+def _files_in(folder: Path, bad: list[Path]) -> list[Path]:
+    """The audio files in a folder and below it, by name; the hidden ones are left out."""
+
+    def report(error: OSError) -> None:
+        _report(f"{error.filename}: the folder can't be read: {error.strerror}")
+        bad.append(Path(error.filename))
+
+    found = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=report) for name in names]
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+
+
+def _check_output(path: Path, inputs: list[Path]) -> None:
+    """Refuse to write over one of the files to read, or over music: `--output *.mp3` names a song."""
+    files.refuse_overwriting(path, inputs)
+    if os.path.isfile(path) and (  # noqa: PTH113 - as above
+        path.suffix.lower() in SUFFIXES or isinstance(audio.declared_seconds(path), float)
+    ):
+        raise HowlowError(f"{path}: is music, and would be overwritten; name the file to write after --output")
 
 
 def _results(tagger: Tagger, paths: Iterable[Path], top: int, bad: list[Path]) -> Iterator[Result]:
     """Tag file after file; those that can't be are reported and added to `bad`."""
     for path in paths:
         try:
-            tagged = tagging.tag(tagger, path)
+            with _without_remarks():
+                signal = audio.load_all(path, tagger.representation.sample_rate)
+            tagged = tagging.tag(tagger, signal, path)
         except audio.AudioError as error:
             _report(str(error))
             bad.append(path)
@@ -73,15 +97,38 @@ def _results(tagger: Tagger, paths: Iterable[Path], top: int, bad: list[Path]) -
         yield name, {tagger.tags[i]: float(f"{tagged.probabilities[i]:.6g}") for i in order}
 
 
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep libmpg123's remarks on harmless faults of an MP3 off the terminal.
+
+    It writes them to file descriptor 2, past Python. Errors that are raised in the meantime are printed afterwards; of
+    the progress bar at most one refresh is lost.
+    """
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
 def _report(message: str) -> None:
-    tqdm.write(f"howlow tag: {message}", sys.stderr)
+    tqdm.write(f"howlow tag: {_printable(message)}", sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """A text whose control characters, which a file's name may have, do nothing to a terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _text(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
     for name, tags in results:
         width = max(map(len, tags))
         lines = [f"  {tag:<{width}}  {p:.3f}  {'#' * round(_BAR_WIDTH * p)}".rstrip() for tag, p in tags.items()]
-        yield "\n".join([name, *lines]) + "\n"
+        yield "\n".join([_printable(name), *lines]) + "\n"
 
 
 def _csv(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
@@ -92,7 +139,7 @@ def _csv(results: Iterable[Result], _: dict[str, Any]) -> Iterator[str]:
 
 def _csv_rows(rows: Iterable[tuple[object, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(files.to_cell, row) for row in rows)
     return text.getvalue()
 
 
@@ -113,15 +160,19 @@ FORMATS: dict[str, Callable[[Iterable[Result], dict[str, Any]], Iterator[str]]] 
 
 @contextmanager
 def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears whole or not at all."""
-    if path is None:
+    """Standard output, or the file that the user named; /dev/stdout is the former."""
+    if path is None or _is_standard_output(path):
         yield sys.stdout
         return
+    with files.output(path) as target, target.open("w", encoding="utf-8", newline="\n") as stream:
+        yield stream
+
+
+def _is_standard_output(path: Path) -> bool:
     try:
-        with files.whole(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
-    except OSError as error:
-        raise HowlowError(f"{path}: can't be written: {error.strerror}") from None
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except OSError:
+        return False
 
 
 def _positive(text: str) -> int:

@@ -1,15 +1,13 @@
 """Check configuration files in a second, without their data: one line says what is wrong, and where."""
 
 import argparse
-import sys
 
 from howlow import config as configuration
-from howlow import specs
-from howlow.errors import HowlowError
+from howlow import program, specs
 
 
-def main(paths: list[str]) -> None:
-    for path in paths:
+def main(args: argparse.Namespace) -> None:
+    for path in args.configs:
         config = configuration.load(path)
         for dataset in config["datasets"]:
             specs.paths(config, dataset)  # which expands `~` and variables
@@ -18,7 +16,4 @@ def main(paths: list[str]) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("configs", nargs="+", help="configuration files")
-    try:
-        main(options.parse_args().configs)
-    except HowlowError as error:
-        sys.exit(f"howlow validate: {error}")
+    program.run(main, options)
