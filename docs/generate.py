@@ -23,7 +23,11 @@ def generated() -> dict[Path, str]:
     """The files with their generated parts as they have to be."""
     parts = {
         ROOT / "config" / "README.md": [key_tables(config.schema())],
-        ROOT / "README.md": [rule_graph(), rerun_table()],
+        ROOT / "README.md": [
+            rule_graph(),
+            rerun_table(reruns.ALL_JOBS, reruns.TABLE),
+            rerun_table(reruns.OWN_JOBS, reruns.OWN_TABLE),
+        ],
         ROOT / "docs" / "scale.md": [scale_of_the_paper()],
     }
     return {path: _insert(path.read_text(), of) for path, of in parts.items()}
@@ -116,14 +120,14 @@ def _edges() -> Iterator[tuple[str, str]]:
     yield from sorted((names[a], names[b]) for a, b in arrows if names[b] != "all")
 
 
-def rerun_table() -> str:
-    """How many jobs of each rule run again after each change, of those of the tests' configuration."""
+def rerun_table(at_first: dict[str, int], changes: list[reruns.Change]) -> str:
+    """How many jobs of each rule run at first, and how many run again after each change."""
     stages = ["tracks", "decode", "spectrum", "mel", "store", "train", "evaluate"]
     rows = [
         ["change", *(f"`{stage}`" for stage in stages), "others"],
         ["---", *("---:" for _ in stages), "---:"],
-        ["a first run", *_counts(reruns.ALL_JOBS, stages)],
-        *([change.words, *_counts(change.jobs, stages)] for change in reruns.TABLE),
+        ["a first run", *_counts(at_first, stages)],
+        *([change.words, *_counts(change.jobs, stages)] for change in changes),
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -86,7 +86,10 @@ def _copy(folder: Path) -> None:
 def _copy_without_hidden(folder: Path) -> None:
     """What a copy of `results/*` leaves: nothing whose name begins with a dot."""
     for hidden in [*folder.glob("results/.*"), *folder.glob("results/**/.*")]:
-        shutil.rmtree(hidden)
+        if hidden.is_dir():
+            shutil.rmtree(hidden)
+        else:
+            hidden.unlink()
     delete_snakemake(folder)
 
 
@@ -233,7 +236,7 @@ TABLE = [
         "the learning rate of MUSICNN, and `snakemake --touch`, which names it and fails",
         {"train": 2, "evaluate": 1, **_OF_MUSICNN},
         lambda config: _musicnn(config)["training"].update(learning_rate=0.01),
-        touch="results/tiny/musicnn/12k_mel8_x1_db/seed1: training.learning_rate is 0.01 now and was 0.001",
+        touch="training.learning_rate is 0.01 now and was 0.001",
     ),
     Change(
         "the margin of equivalence, and `snakemake --touch`, which names it and fails",

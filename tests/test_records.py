@@ -31,6 +31,8 @@ def test_a_result_is_what_its_record_says(record):
     ("changes", "words"),
     [
         ({"spec": SPEC | {"seed": 2}}, "seed is 2 now and was 1"),
+        ({"spec": SPEC | {"seeds": [1, 3]}}, "seeds.001 is 3 now and was 2"),
+        ({"spec": SPEC | {"seeds": [1, 2, 3]}}, "seeds is [1, 2, 3] now and was [1, 2]"),
         (
             {"spec": SPEC | {"training": {"learning_rate": 0.01, "patience": None}}},
             "training.learning_rate is 0.01 now and was 0.001",

@@ -199,12 +199,13 @@ from howlow import errors, program
 
 def main(args):
     for number in range(args.lines):
-        print(number)
+        print(args.letter, number)
     if not args.lines:
         raise errors.HowlowError("no lines")
 
 options = argparse.ArgumentParser()
 options.add_argument("--lines", type=int, default=1)
+options.add_argument("--letter", default="a")
 program.run(main, options)
 """
 CLOSED = "howlow count: standard output is closed; redirect it to a file, or to /dev/null\n"
@@ -214,15 +215,17 @@ CLOSED = "howlow count: standard output is closed; redirect it to a file, or to 
     ("words", "status", "output", "errors"),
     [
         (">&-", 1, "", CLOSED),
-        ("2>&-", 0, "0\n", ""),
+        ("2>&-", 0, "a 0\n", ""),
         ("--lines 0 2>&-", 1, "", ""),
         ("--lines x 2>&-", 2, "", ""),
         ("--lines 0", 1, "", "howlow count: no lines\n"),
-        ("--lines 100000 | head -1; exit ${PIPESTATUS[0]}", 141, "0\n", ""),
+        ("--lines 100000 | head -1; exit ${PIPESTATUS[0]}", 141, "a 0\n", ""),
+        ("--letter Ж", 0, "\\u0416 0\n", ""),
     ],
 )
 def test_redirections(tmp_path, monkeypatch, words, status, output, errors):
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")  # as a locale may ask for
     (tmp_path / "count.py").write_text(PROGRAM)
     command = f"{sys.executable} count.py {words}"
     process = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)

@@ -256,7 +256,7 @@ def test_list_of_expected_plans_ends_in_one_line(tmp_path, text, message):
 
 # case, the file, further arguments of Snakemake, the exit status, what it prints
 RUNS = [
-    ("key_twice", option("seeds: [3]"), [], 1, "my.yaml: line 48: the key 'seeds' is there twice; line 8 has it"),
+    ("key_twice", option("seeds: [3]"), [], 1, f"my.yaml: line {LAST}: the key 'seeds' is there twice; line 8 has it"),
     ("bomb", changed("seeds: [1, 2]", bomb() + "seeds: *h"), [], 1, "my.yaml: line 12: stands for more than 20,000"),
     ("one_seed", TEXT, ["--config", "seeds=[1]"], 0, "seed1/run.json"),
     ("relative", TEXT, ["--directory", "elsewhere"], 0, "seed2/run.json"),

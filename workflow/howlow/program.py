@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import inspect
+import io
 import json
 import multiprocessing
 import os
@@ -63,6 +64,8 @@ def run(main: Main, options: argparse.ArgumentParser) -> None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
     if sys.stdout is None:
         sys.exit(f"{name}: standard output is closed; redirect it to a file, or to {os.devnull}")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack the letters of a tag
     try:
         try:
             _run(main, options)

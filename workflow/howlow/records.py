@@ -16,6 +16,7 @@ from howlow import files, provenance
 ANYTHING: Any = object()
 """What `difference` expects where it is not known what a record has to say."""
 
+_NOT_THERE: Any = object()
 _MAX_SHOWN = 60
 
 
@@ -72,9 +73,9 @@ def difference(record: Path, expected: dict[str, Any]) -> Difference | None:
     found = read(record)
     if found is None:
         return Difference(record.name, f"{record.name} is {'damaged' if record.exists() else 'missing'}")
-    path = _first_difference(expected, found, expected)
-    if path:
-        return _in_words(path, expected, found)
+    differing = _first_difference(expected, found, expected)
+    if differing:
+        return _in_words(*differing)
     return _changed_output(record.parent, found.get("outputs", {}))
 
 
@@ -89,32 +90,35 @@ def _changed_output(folder: Path, sizes: dict[str, int]) -> Difference | None:
     return None
 
 
-def _first_difference(expected: dict[str, Any], found: dict[str, Any], keys: Iterable[str]) -> list[str]:
-    """The keys that lead to the first value that differs; none if all are as expected."""
+def _first_difference(
+    expected: dict[str, Any], found: dict[str, Any], keys: Iterable[str], above: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], Any, Any] | None:
+    """The keys that lead to the first value that differs, and the value on either side; None if all are as expected."""
     for key in sorted(keys):
-        now, before = expected.get(key), found.get(key)
-        if now is ANYTHING:
-            continue
+        now, before = expected.get(key, _NOT_THERE), found.get(key, _NOT_THERE)
+        if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+            now, before = _by_number(now), _by_number(before)
         if isinstance(now, dict) and isinstance(before, dict):
-            if deeper := _first_difference(now, before, now.keys() | before.keys()):
-                return [key, *deeper]
-        elif now != before or (key in expected) != (key in found):
-            return [key]
-    return []
+            if deeper := _first_difference(now, before, now.keys() | before.keys(), (*above, key)):
+                return deeper
+        elif now is not ANYTHING and now != before:
+            return (*above, key), now, before
+    return None
 
 
-def _in_words(path: list[str], expected: Any, found: Any) -> Difference:
+def _by_number(values: list[Any]) -> dict[str, Any]:
+    return {f"{number:03d}": value for number, value in enumerate(values)}
+
+
+def _in_words(path: tuple[str, ...], now: Any, before: Any) -> Difference:
     if "code" in path:
         return Difference(path[-1].replace("/", "."), f"the code of {path[-1]} has changed since")
     if "spec" not in path:
         return Difference(path[-1], f"{path[-1]} has changed since")
     key = ".".join(path[path.index("spec") + 1 :])
-    for part in path[:-1]:
-        expected, found = expected[part], found[part]
-    now, before = (_shown(side[path[-1]]) if path[-1] in side else "not there" for side in (expected, found))
-    return Difference(key, f"{key} is {now} now and was {before}")
+    return Difference(key, f"{key} is {_shown(now)} now and was {_shown(before)}")
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = "not there" if value is _NOT_THERE else repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

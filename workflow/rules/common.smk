@@ -2,26 +2,17 @@
 import gc
 import os
 import shlex
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
-from pathlib import Path
 from typing import NamedTuple
 
-WORKFLOW = Path(str(workflow.current_basedir)).parent
-sys.path.insert(0, str(WORKFLOW))
-
-import snakemake_internals
 from howlow import config as configuration
 from howlow import files, needs, provenance, records, sources, specs
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
-
-snakemake_internals.refuse_untried_version()
-snakemake_internals.refuse_module(workflow)
 
 CONFIGURATION = snakemake_internals.configuration_files(workflow)
 

@@ -1,12 +1,12 @@
 # Before and after a run: what would go wrong, and why jobs failed.
 from howlow import cluster, failures
 
-RESULTS = Path("results")
-if RESULTS.is_symlink() and not RESULTS.exists():
+results_folder = Path("results")
+if results_folder.is_symlink() and not results_folder.exists():
     raise WorkflowError(
-        f"results: this link leads to {RESULTS.readlink()}, which is not there; make that folder, or remove the link"
+        f"results: this link leads to {results_folder.readlink()}, which is not there; make that folder, or remove the link"
     )
-if RESULTS.exists() and not RESULTS.is_dir():
+if results_folder.exists() and not results_folder.is_dir():
     raise WorkflowError("results: this is a file, and the results need a folder of this name; rename the file")
 
 FAILURES = failures.Failures()
