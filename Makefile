@@ -44,7 +44,7 @@ plans: $(VENV)/development
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
 
-# Whether the locked packages can be installed with each of the Pythons, on Linux and on macOS. It takes 8 minutes.
+# Whether the locked packages can be installed with each of the Pythons, on Linux and on macOS. It takes some minutes.
 wheels: $(VENV)/runtime
 	$(BIN)/python envs/check_wheels.py $(PYTHONS)
 

@@ -188,16 +188,8 @@ def run_sonify(root, clips=2, cells=CELLS, threads=1, audio="flac"):
         "seconds": SECONDS,
         "window": "periodic",
     }
-    inputs = [
-        "--tracks",
-        root / "tracks.parquet",
-        "--paths",
-        json.dumps({"root": str(root)}),
-        "--mel",
-        root / "mel",
-        "--threads",
-        threads,
-    ]
+    paths = json.dumps({"root": str(root)})
+    inputs = ["--tracks", root / "tracks.parquet", "--paths", paths, "--mel", root / "mel", "--threads", threads]
     outputs = ["--page", root / "page.html", "--correlations", root / "r.csv", "--audio", root / audio]
     return run_script("sonify", *inputs, *outputs, spec=spec)
 

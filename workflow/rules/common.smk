@@ -334,7 +334,7 @@ def expected(rule, wildcards):
     """What the record of a job has to say."""
     stage = STAGES[rule]
     made_by = {"spec": stage.spec(wildcards)}
-    if rule != "download":  # another way of downloading does not change what was downloaded
+    if stage.program != "download":  # another way of downloading does not change what was downloaded
         made_by["code"] = code(stage.program)
     return made_by | stage.also(wildcards)
 
