@@ -16,8 +16,20 @@ from howlow import syntax
 
 PACKAGE = Path(__file__).resolve().parent
 
-PLUMBING = ("archive.py", "errors.py", "files.py", "program.py", "provenance.py", "records.py", "syntax.py")
-"""Modules that decide no number: how programs start, report and write. A change to one of them reruns nothing."""
+PLUMBING = (
+    "archive.py",
+    "errors.py",
+    "files.py",
+    "gpus.py",
+    "needs.py",
+    "program.py",
+    "provenance.py",
+    "records.py",
+    "syntax.py",
+)
+"""Modules that decide no number: how programs start, report and write, and what they ask of a machine.
+
+A change to one of them reruns nothing."""
 
 _LIBRARIES = ("essentia", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "soxr", "statsmodels", "torch")
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
