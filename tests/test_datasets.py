@@ -60,8 +60,8 @@ def test_mtat_known_unusable_clips_are_left_out(annotations, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [
-        ([*ROWS, [1, 0, 0, "0/x.mp3"]], None, "row 7: clip_id '1' is that of row 2 already"),
-        ([*ROWS, [10, 0, 0, ROWS[0][3]]], None, "row 7: mp3_path '0/a-b-01-c-0-29.mp3' is that of row 2 already"),
+        ([*ROWS, [1, 0, 0, "0/x.mp3"]], None, "row 7: clip_id '1' is already in row 2"),
+        ([*ROWS, [10, 0, 0, ROWS[0][3]]], None, "row 7: mp3_path '0/a-b-01-c-0-29.mp3' is already in row 2"),
         ([[1, 2, 0, "0/x.mp3"]], None, "row 2: column 'guitar' is '2', not 0 or 1"),
         ([[1, 0, "", "0/x.mp3"]], None, "row 2: column 'slow' is '', not 0 or 1"),
         ([[1, 0, 0, "/etc/passwd"]], None, "row 2: mp3_path '/etc/passwd' is not a path below"),
@@ -335,8 +335,8 @@ def test_made_splits_are_never_empty(n_groups):
         ("file,rock\na.mp3,1\n", "row 1: there is no column 'path' among ['file', 'rock']"),
         ("path;rock\na.mp3;1\n", "there is no column 'path' among ['path;rock']; columns are separated by commas"),
         ("path,rock\na.mp3,1\nb.mp3,yes\n", "row 3: column 'rock' is 'yes', not 0 or 1"),
-        ("path,rock\na.mp3,1\na.mp3,0\n", "row 3: path 'a.mp3' is that of row 2 already"),
-        ("path,clip_id,rock\na.mp3,7,1\nb.mp3,7,0\n", "row 3: clip_id '7' is that of row 2 already"),
+        ("path,rock\na.mp3,1\na.mp3,0\n", "row 3: path 'a.mp3' is already in row 2"),
+        ("path,clip_id,rock\na.mp3,7,1\nb.mp3,7,0\n", "row 3: clip_id '7' is already in row 2"),
         ("path,rock\n/a.mp3,1\n", "row 2: path '/a.mp3' is not a path below the dataset's root"),
         ("path,rock\nx/../../a.mp3,1\n", "row 2: path 'x/../../a.mp3' is not a path below the dataset's root"),
         ("path,rock\n,1\n", "row 2: path is empty"),
