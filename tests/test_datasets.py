@@ -346,7 +346,7 @@ def test_made_splits_are_never_empty(n_groups):
         ("path,rock,rock\na.mp3,1,1\n", "row 1: the column 'rock' is there twice"),
         ("path\na.mp3\n", "has neither a column 'tags' nor columns of 0 and 1"),
         ("path,tags\na.mp3,\n", "the column 'tags' is empty in every row"),
-        ("path,rock\na.mp3,0\n", "no tag has min_clips 1 clips; the most frequent has 0"),
+        ("path,rock\na.mp3,0\n", "no tag reaches min_clips 1; the most frequent has 0 clips"),
         ("path,rock\na.mp3,1,1\n", "Expected 2 columns, got 3"),
         (b"path,r\xf6ck\na.mp3,1\n", "row 1: not UTF-8"),
         (b"path,rock\n\xf6.mp3,1\n", "row 2: not UTF-8"),
@@ -361,7 +361,7 @@ def test_bad_tables_are_named(table, text, message):
 
 
 def test_no_tag_is_frequent_enough(table):
-    with pytest.raises(metadata.MetadataError, match="no tag has min_clips 3 clips; the most frequent has 2"):
+    with pytest.raises(metadata.MetadataError, match="no tag reaches min_clips 3; the most frequent has 2 clips"):
         table(ONE_HOT, min_clips=3)
 
 

@@ -109,8 +109,8 @@ TABLES: dict[str, tuple[str, bytes | Callable[[Path], None], dict[str, Any], str
     ),
     "one-clip": ("t.csv", b"path,rock\na.wav,1\n", {}, "none of its 1 clips is in the split 'validation'"),
     "two-clips": ("t.csv", b"path,rock\na.wav,1\nb.wav,0\n", {}, "none of its 2 clips is in the split 'test'"),
-    "three-clips": ("t.csv", b"path,rock\na.wav,1\nb.wav,0\nc.wav,1\n", {}, "each tag is that of all 1 test clips or"),
-    "tag-of-all-clips": ("t.csv", text("path,tags", lambda n: f"{NAMES[n]},rock"), {}, "each tag is that of all 2 tes"),
+    "three-clips": ("t.csv", b"path,rock\na.wav,1\nb.wav,0\nc.wav,1\n", {}, "each tag belongs to all 1 test clips"),
+    "tag-of-all-clips": ("t.csv", text("path,tags", lambda n: f"{NAMES[n]},rock"), {}, "each tag belongs to all 2"),
     "no-validation-row": (
         "t.csv",
         text("path,rock,calm,split", lambda n: f"{NAMES[n]},{ROCK[n]},{CALM[n]},{'test' if n < 9 else 'train'}"),

@@ -176,7 +176,7 @@ def _check_references(config: dict[str, Any]) -> None:
     if (shown := config.get("table4")) and (shown["dataset"], shown["model"]) not in pairs:
         raise ConfigError(f"table4: no experiment trains {shown['model']} on {shown['dataset']}")
     if (shown := config.get("table5")) and shown["dataset"] not in dict(pairs):
-        raise ConfigError(f"table5: no experiment is on {shown['dataset']}")
+        raise ConfigError(f"table5: no experiment uses the dataset {shown['dataset']}")
 
 
 def _check_size(config: dict[str, Any]) -> None:

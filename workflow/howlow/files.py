@@ -48,7 +48,7 @@ def whole(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     Raises
     ------
     FullDiskError
-        if there is no space left; what was written is gone then
+        if there is no space left; what was written is then removed
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -74,7 +74,7 @@ def whole_folder(path: Path | str) -> Iterator[Path]:
     Raises
     ------
     FullDiskError
-        if there is no space left; what was written is gone then
+        if there is no space left; what was written is then removed
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.part")

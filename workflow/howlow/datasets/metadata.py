@@ -284,7 +284,7 @@ def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str
     Raises
     ------
     MetadataError
-        if a split is empty, or if each tag is that of all test clips or of none of them
+        if a split is empty, or if each tag belongs to all test clips or to none of them
     """
     where = f"datasets.{dataset}"
     if not tracks.clip_ids:
@@ -301,6 +301,6 @@ def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str
     labels = tracks.labels[np.array(tracks.splits) == "test"]
     if not (labels.any(axis=0) & ~labels.all(axis=0)).any():
         raise MetadataError(
-            f"{where}: each tag is that of all {len(labels)} test clips or of none of them, so that no accuracy can be"
+            f"{where}: each tag belongs to all {len(labels)} test clips or to none of them, so no accuracy can be"
             " measured; add clips or choose other tags"
         )

@@ -162,7 +162,7 @@ def unpickle(path: Path) -> Any:
         if the pickle is missing or broken, names another type or a function, or asks for far more memory than its size
     """
     if not path.is_file():
-        raise PickleError(f"{path}: no such file")
+        raise PickleError(f"{path}: no such file; the dataset's root has to hold it")
     limit = _MEMORY_BYTES + _MEMORY_FACTOR * path.stat().st_size
     try:
         with path.open("rb") as file, _memory(limit):

@@ -118,14 +118,14 @@ def _choose(
     if len(frequent) < len(asked):
         rare = [tag for tag in asked if count[tag] < min_clips]
         print(
-            f"{len(rare)} tags left out, because they have fewer than min_clips {min_clips} clips:"
+            f"{len(rare)} tags left out, because they have fewer than {min_clips} clips (min_clips):"
             f" {', '.join(rare[:20])}"
         )
     if top is not None:
         frequent = sorted(frequent, key=lambda tag: (-count[tag], tag))[:top]
     if not frequent:
         raise MetadataError(
-            f"{path}: no tag has min_clips {min_clips} clips; the most frequent has {max(count.values())}"
+            f"{path}: no tag reaches min_clips {min_clips}; the most frequent has {max(count.values())} clips"
         )
     return tuple(frequent)
 
