@@ -28,7 +28,7 @@ def queue(tmp_path, monkeypatch):
 def test_only_jobs_of_this_folder_count(queue, tmp_path):
     queue(f"7|howlow_ab-c|{tmp_path}\n8|howlow_ab-c|{tmp_path}/other\n9|mine|{tmp_path}\n")
     assert cluster.queued_jobs(tmp_path) == ["7"]
-    with pytest.raises(cluster.ClusterError, match=r"1 SLURM jobs of an earlier run still work in this folder \(7\)"):
+    with pytest.raises(cluster.ClusterError, match=r"jobs of an earlier run still work in this folder, 1 in all \(7\)"):
         cluster.refuse_second_writer(tmp_path)
     cluster.refuse_second_writer(tmp_path / "third")
     assert cluster.cancel(tmp_path) == ["7"]

@@ -101,7 +101,7 @@ def test_default_size_of_the_demo_is_the_generators():
             [{"sample_rate": [12000], "n_mels": [96]}] * 2,
             "experiments[0].grid[1]: 12k_mel96_x1_db is in the grid twice",
         ),
-        ("experiments", MINIMAL["experiments"] * 2, "experiments[1]: vgg on demo is experiments[0] already"),
+        ("experiments", MINIMAL["experiments"] * 2, "experiments[1]: vgg on demo is already experiments[0]"),
         ("figure1", {"dataset": "demo", "model": "musicnn"}, "figure1: no experiment trains musicnn on demo"),
         ("datasets.demo", {"kind": "msd"}, "datasets.demo: the key 'root' is missing"),
         ("datasets.demo", {"kind": "gtzan"}, "datasets.demo.kind: 'gtzan' is not one of"),

@@ -60,8 +60,8 @@ def test_mtat_known_unusable_clips_are_left_out(annotations, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [
-        ([*ROWS, [1, 0, 0, "0/x.mp3"]], None, "row 7: clip_id '1' is that of row 2 already"),
-        ([*ROWS, [10, 0, 0, ROWS[0][3]]], None, "row 7: mp3_path '0/a-b-01-c-0-29.mp3' is that of row 2 already"),
+        ([*ROWS, [1, 0, 0, "0/x.mp3"]], None, "row 7: clip_id '1' is already in row 2"),
+        ([*ROWS, [10, 0, 0, ROWS[0][3]]], None, "row 7: mp3_path '0/a-b-01-c-0-29.mp3' is already in row 2"),
         ([[1, 2, 0, "0/x.mp3"]], None, "row 2: column 'guitar' is '2', not 0 or 1"),
         ([[1, 0, "", "0/x.mp3"]], None, "row 2: column 'slow' is '', not 0 or 1"),
         ([[1, 0, 0, "/etc/passwd"]], None, "row 2: mp3_path '/etc/passwd' is not a path below"),
@@ -335,8 +335,8 @@ def test_made_splits_are_never_empty(n_groups):
         ("file,rock\na.mp3,1\n", "row 1: there is no column 'path' among ['file', 'rock']"),
         ("path;rock\na.mp3;1\n", "there is no column 'path' among ['path;rock']; columns are separated by commas"),
         ("path,rock\na.mp3,1\nb.mp3,yes\n", "row 3: column 'rock' is 'yes', not 0 or 1"),
-        ("path,rock\na.mp3,1\na.mp3,0\n", "row 3: path 'a.mp3' is that of row 2 already"),
-        ("path,clip_id,rock\na.mp3,7,1\nb.mp3,7,0\n", "row 3: clip_id '7' is that of row 2 already"),
+        ("path,rock\na.mp3,1\na.mp3,0\n", "row 3: path 'a.mp3' is already in row 2"),
+        ("path,clip_id,rock\na.mp3,7,1\nb.mp3,7,0\n", "row 3: clip_id '7' is already in row 2"),
         ("path,rock\n/a.mp3,1\n", "row 2: path '/a.mp3' is not a path below the dataset's root"),
         ("path,rock\nx/../../a.mp3,1\n", "row 2: path 'x/../../a.mp3' is not a path below the dataset's root"),
         ("path,rock\n,1\n", "row 2: path is empty"),
@@ -346,7 +346,7 @@ def test_made_splits_are_never_empty(n_groups):
         ("path,rock,rock\na.mp3,1,1\n", "row 1: the column 'rock' is there twice"),
         ("path\na.mp3\n", "has neither a column 'tags' nor columns of 0 and 1"),
         ("path,tags\na.mp3,\n", "the column 'tags' is empty in every row"),
-        ("path,rock\na.mp3,0\n", "no tag has min_clips 1 clips; the most frequent has 0"),
+        ("path,rock\na.mp3,0\n", "no tag reaches min_clips 1; the most frequent has 0 clips"),
         ("path,rock\na.mp3,1,1\n", "Expected 2 columns, got 3"),
         (b"path,r\xf6ck\na.mp3,1\n", "row 1: not UTF-8"),
         (b"path,rock\n\xf6.mp3,1\n", "row 2: not UTF-8"),
@@ -361,7 +361,7 @@ def test_bad_tables_are_named(table, text, message):
 
 
 def test_no_tag_is_frequent_enough(table):
-    with pytest.raises(metadata.MetadataError, match="no tag has min_clips 3 clips; the most frequent has 2"):
+    with pytest.raises(metadata.MetadataError, match="no tag reaches min_clips 3; the most frequent has 2 clips"):
         table(ONE_HOT, min_clips=3)
 
 

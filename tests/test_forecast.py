@@ -108,7 +108,7 @@ def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
         check(monkeypatch, capsys, tmp_path / "mine.yaml")
     assert str(stopped.value) == (
         "howlow check: datasets.mine: a run would stop after decoding: 4 of 5 clips are unusable by their headers, and"
-        " max_excluded 0.02 allows 0. Mend these files, or set `max_excluded: 0.8`"
+        " max_excluded 0.02 allows 0. Repair these files, or set `max_excluded: 0.8`"
     )
     printed = capsys.readouterr().out
     assert "clips: 5 (1 train, 1 validation, 3 test)" in printed

@@ -152,7 +152,7 @@ def test_run_goes_on_when_there_is_room(tmp_path, finished, small_disk):
     small_disk(30)  # the generated music fits, and not all audio of the shards
     process = snakemake(tmp_path, TARGET, "--cores", 2, "--configfile", TINY)
     assert process.returncode != 0
-    assert "no space left on its disk; make room and start again, it goes on here; log: logs/tiny/" in process.stdout
+    assert "no space left on its disk; make room and start again, finished work is kept; log: logs/" in process.stdout
     assert "Traceback" not in process.stdout
     results = tmp_path / "results"
     assert not list(results.glob("**/.*.part"))

@@ -217,7 +217,7 @@ class TestSlurm:
 
         status, printed = run(project, *targets, "--nolock")  # a user who does not read
         assert status != 0
-        assert "1 SLURM jobs of an earlier run still work in this folder" in printed
+        assert "SLURM jobs of an earlier run still work in this folder, 1 in all" in printed
         cancelled = subprocess.run(
             [sys.executable, "workflow/scripts/cancel.py"], cwd=project, capture_output=True, text=True, check=True
         )

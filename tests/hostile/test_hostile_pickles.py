@@ -76,20 +76,20 @@ PICKLES = {
     "empty": (b"", DAMAGED),
     "zeros": (b"\0" * 1000, DAMAGED),
     "no-mapping-of-ids": (python2_pickle({"a": 1}), "holds a value of the type dict, not a list of track ids"),
-    "numbers": (python2_pickle([1, 2]), "entry 0 of the list is of the type int, which is no track id"),
-    "short-id": (python2_pickle([*TEST, "TR1"]), "entry 4 of the list is 'TR1', which is no track id"),
-    "path-for-an-id": (python2_pickle(["../../TRABC00"]), "entry 0 of the list is '../../TRABC00', which is no track"),
+    "numbers": (python2_pickle([1, 2]), "entry 0 of the list is of the type int, which is not a track id"),
+    "short-id": (python2_pickle([*TEST, "TR1"]), "entry 4 of the list is 'TR1', which is not a track id"),
+    "path-for-an-id": (python2_pickle(["../../TRABC00"]), "entry 0 of the list is '../../TRABC00', which is not a"),
 }
 
 COLLECTIONS = {
     # name: the file that is another, its content, and what is said of it
     "vectors-a-number": ("msd_id_to_tag_vector.cP", 7, "holds a value of the type int, not a mapping"),
-    "vector-a-number": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": 1}, "the vector of 'TRABC01' is not one of 3"),
-    "vector-ragged": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [1, 0]}, "the vector of 'TRABC01' is not one"),
-    "vector-of-text": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": list("abc")}, "of 'TRABC01' is not one of 3 n"),
-    "vector-none": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": None}, "the vector of 'TRABC01' is not one of 3"),
-    "vector-of-none": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [None] * 3}, "of 'TRABC01' is not one of 3"),
-    "vector-nested": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [[1], [1, 2], 0]}, "of 'TRABC01' is not one"),
+    "vector-a-number": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": 1}, "the vector of 'TRABC01' does not hold 3"),
+    "vector-ragged": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [1, 0]}, "of 'TRABC01' does not hold 3 n"),
+    "vector-of-text": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": list("abc")}, "of 'TRABC01' does not hold 3 n"),
+    "vector-none": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": None}, "the vector of 'TRABC01' does not hold 3"),
+    "vector-of-none": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [None] * 3}, "of 'TRABC01' does not hold 3"),
+    "vector-nested": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [[1], [1, 2], 0]}, "'TRABC01' does not hold 3"),
     "vector-nan": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [np.nan, 1, 0]}, "has other numbers than 0 and 1"),
     "vector-negative": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [-1, 1, 0]}, "other numbers than 0 and 1"),
     "in-both-lists": ("filtered_list_test.cP", [*TEST, "TRABC03"], "'TRABC03' is in filtered_list_train.cP too"),
@@ -98,8 +98,8 @@ COLLECTIONS = {
     "tags-latin-1": ("50tagList.txt", LATIN_1, "50tagList.txt: row 2: not UTF-8"),
     "tag-twice": ("50tagList.txt", b"a\nb\na\n", "50tagList.txt: row 1: the tag 'a' is there twice"),
     "tag-reserved": ("50tagList.txt", b"a\nsplit\nc\n", "50tagList.txt: row 2: a tag must not be named 'split'"),
-    "one-tag-less": ("50tagList.txt", b"a\nb\n", "is not one of 2 numbers, as there are tags"),
-    "no-tags": ("50tagList.txt", b"\n", "is not one of 0 numbers, as there are tags"),
+    "one-tag-less": ("50tagList.txt", b"a\nb\n", "does not hold 2 numbers, one for each tag"),
+    "no-tags": ("50tagList.txt", b"\n", "does not hold 0 numbers, one for each tag"),
 }
 
 SEVEN_DIGITAL = {
@@ -179,7 +179,7 @@ def test_maps_of_files_are_refused_in_one_line(case, root):
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"), [(["1"], "has no path in the 7digital maps"), ("0", "has the file of TR")]
+    ("number", "reason"), [(["1"], "has no path in the 7digital maps"), ("0", "has the same file as TR")]
 )
 def test_a_clip_without_a_file_of_its_own_is_left_out(number, reason, root):
     """A list is no key of the map of paths; and the file of another clip must not be in two splits."""

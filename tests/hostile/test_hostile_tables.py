@@ -87,19 +87,19 @@ TABLES: dict[str, tuple[str, bytes | Callable[[Path], None], dict[str, Any], str
     "tag-macro": ("t.csv", tagged("(macro)"), {"separator": ";"}, "row 2: a tag must not be named '(macro)'"),
     "tag-split": ("t.csv", tagged("split"), {"separator": ";"}, "row 2: a tag must not be named 'split'"),
     "path-with-a-null": ("t.csv", text(extra="a\0b.wav,0,0"), {}, r"row 26: path 'a\x00b.wav' has a control character"),
-    "same-file-dot": ("t.csv", text(extra="./c03.wav,0,0"), {}, "row 26: path 'c03.wav' is that of row 5 already"),
+    "same-file-dot": ("t.csv", text(extra="./c03.wav,0,0"), {}, "row 26: path 'c03.wav' is already in row 5"),
     "same-file-slashes": (
         "t.csv",
         text(extra=".//c03.wav/,0,0"),
         {},
-        "row 26: path 'c03.wav' is that of row 5 already",
+        "row 26: path 'c03.wav' is already in row 5",
     ),
     "path-of-the-root": ("t.csv", text(extra="./,0,0"), {}, "row 26: path './' is not a path below the dataset's root"),
     "no-group-for-testing": (
         "t.csv",
         text("path,rock,calm,group", lambda n: f"{NAMES[n]},{ROCK[n]},{CALM[n]},{n % 2}"),
         {},
-        "datasets.mine: none of its 24 clips is in the split 'test'; every split needs some",
+        "datasets.mine: none of its 24 clips is in the split 'test'; every split needs clips",
     ),
     "one-group": (
         "t.csv",
@@ -109,8 +109,8 @@ TABLES: dict[str, tuple[str, bytes | Callable[[Path], None], dict[str, Any], str
     ),
     "one-clip": ("t.csv", b"path,rock\na.wav,1\n", {}, "none of its 1 clips is in the split 'validation'"),
     "two-clips": ("t.csv", b"path,rock\na.wav,1\nb.wav,0\n", {}, "none of its 2 clips is in the split 'test'"),
-    "three-clips": ("t.csv", b"path,rock\na.wav,1\nb.wav,0\nc.wav,1\n", {}, "each tag is that of all 1 test clips or"),
-    "tag-of-all-clips": ("t.csv", text("path,tags", lambda n: f"{NAMES[n]},rock"), {}, "each tag is that of all 2 tes"),
+    "three-clips": ("t.csv", b"path,rock\na.wav,1\nb.wav,0\nc.wav,1\n", {}, "each tag belongs to all 1 test clips"),
+    "tag-of-all-clips": ("t.csv", text("path,tags", lambda n: f"{NAMES[n]},rock"), {}, "each tag belongs to all 2"),
     "no-validation-row": (
         "t.csv",
         text("path,rock,calm,split", lambda n: f"{NAMES[n]},{ROCK[n]},{CALM[n]},{'test' if n < 9 else 'train'}"),
@@ -218,7 +218,7 @@ def test_a_split_is_made_of_the_clips_that_are_left(tmp_path):
 
 TAG_LISTS = {
     # name: the content of the text file that `tags` names, and what is said of it
-    "empty": (b"", "tags.txt: lists no tag; it has to name one a line"),
+    "empty": (b"", "tags.txt: lists no tag; it has to name one tag a line"),
     "blank": (b"\xef\xbb\xbf\n  \r\n", "tags.txt: lists no tag"),
     "latin-1": (b"rock\nr\xf6ck\n", "tags.txt: row 2: not UTF-8"),
     "twice": (b"rock\ncalm\nrock\n", "tags.txt: the tag 'rock' is there twice"),
@@ -276,7 +276,7 @@ ANNOTATIONS = {
         [*MTAT_ROWS, [99, 0, 0, "01/x.mp3"]],
         "row 26: mp3_path '01/x.mp3' is not a path below o",
     ),
-    "same-file": ([*MTAT_ROWS, [99, 0, 0, f"./{MTAT_ROWS[0][3]}"]], "is that of row 2 already"),
+    "same-file": ([*MTAT_ROWS, [99, 0, 0, f"./{MTAT_ROWS[0][3]}"]], "is already in row 2"),
     "tag-is-twice": (MTAT_ROWS, "row 1: the tag 'slow' is there twice"),
 }
 

@@ -1,4 +1,4 @@
-"""All results of an experiment in two tables, after a check that they are its results."""
+"""Collects the results of an experiment in two tables, after a check that they belong to it."""
 
 from functools import cache
 from pathlib import Path
@@ -21,22 +21,22 @@ STAGES = ("decode", "spectrum", "mel", "train")
 
 
 class StaleError(HowlowError):
-    """A result on disk is not that of this configuration and code; the message names it."""
+    """A result on disk was made by another configuration or code. The message names it."""
 
 
 def check(spec: dict[str, Any], results: Path, code: dict[str, dict[str, str]]) -> None:
-    """Make sure that the stores and trainings on disk are those of this configuration and code.
+    """Make sure that the stores and trainings on disk were made by this configuration and code.
 
     Parameters
     ----------
-    spec : what `howlow.specs.aggregate` says of the experiment
+    spec : the specification of the experiment, by `howlow.specs.aggregate`
     results : the folder `results`
-    code : the code of the programs `STAGES`
+    code : for each program of `STAGES`, its code as `howlow.provenance.code` identifies it
 
     Raises
     ------
     StaleError
-        if one comes from another specification, code or input; the message names it and what differs
+        if one was made from another specification, code or input; the message says which one and what differs
     """
     dataset = spec["dataset"]
     tracks = read_tracks(results / dataset / "tracks.parquet").digest()
@@ -44,7 +44,7 @@ def check(spec: dict[str, Any], results: Path, code: dict[str, dict[str, str]]) 
     for store, stages in spec["stores"].items():
         path = results / dataset / "mel" / store / "manifest.json"
         origin = {stage: {"spec": of_stage, "code": code[stage]} for stage, of_stage in stages.items()}
-        # Of audio that is made by the workflow itself, the specification says how; the rules compare that.
+        # The specification of generated audio also says how it is generated. The rules compare that part.
         found = files.read_json(path)
         origin["decode"]["spec"] = found["origin"]["decode"]["spec"] | origin["decode"]["spec"]
         _refuse(path, {"origin": origin})
@@ -65,7 +65,7 @@ def _refuse(record: Path, expected: dict[str, Any]) -> None:
 
 
 def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
-    """One row for each cell and seed: the macro figures on the test clips.
+    """The macro-averaged metrics on the test clips, with one row for each cell and seed.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
 
 
 def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each cell: mean and standard deviation (n - 1) over the seeds, costs, clips, and what it ran on."""
+    """One row for each cell: mean and standard deviation (n - 1) over the seeds, costs, clips, and devices."""
     groups = runs.groupby(KEYS, sort=False)
     table = groups.agg(
         n_seeds=("seed", "size"),
@@ -114,7 +114,7 @@ def _listed(names: pd.Series) -> str:
 
 @cache
 def _clip_counts(results: Path, dataset: str, sample_rate: int, n_mels: int) -> tuple[int, int]:
-    """Number of clips in a store, and of those that could not be decoded."""
+    """The number of clips in a store, and the number of clips that could not be decoded."""
     manifest = files.read_json(results / dataset / "mel" / str(sample_rate) / str(n_mels) / "manifest.json")
     return sum(len(shard["clip_ids"]) for shard in manifest["shards"]), manifest["n_excluded"]
 

@@ -1,4 +1,4 @@
-"""From audio files to clips: a file is decoded, mixed to mono, cropped to its centre and resampled."""
+"""Turns audio files into clips: a file is decoded, mixed to mono, cropped to its centre and resampled."""
 
 import os
 import re
@@ -27,27 +27,27 @@ Nyquist frequency."""
 MAX_SAMPLES = 3600 * 48_000
 """The largest number of decoded samples: an hour at 48 kHz. A longer file is refused.
 
-For a clip, at most half of them are held in memory, which is 346 MB.
+To cut a clip out, at most half of the samples are held in memory, which is 346 MB.
 """
 
 MAX_LEVEL = 2.0**31
 """The largest sample that is taken for sound; full scale is 1.
 
-A program that forgets to scale integers of 32 bits writes samples up to this one. Their power stays finite at every
-sample rate and in every compression: float32 overflows at samples of some 1e14.
+A program that forgets to scale integers of 32 bits writes samples up to this value. Their power stays finite at every
+sample rate and in every compression, because float32 overflows only at samples of some 1e14.
 """
 
 _MAX_NATIVE_RATE_HZ = 768_000
 _BLOCK_SAMPLES = 1 << 18
-# The signal on either side of the crop in which the resampler's filter settles.
+# The resampler's filter settles in this part of the signal on either side of the crop.
 _MARGIN_S = 0.1
-# Encoders pad less than this. A file that misses its declared length by more was cut off.
+# Encoders pad less than this. A file that is shorter than declared by more than this was cut off.
 _TRUNCATED_S = 0.25
-# The size of the audio that a header declares, and the one that libsndfile found, in the log of its reading.
+# In libsndfile's log: the size of the audio that the header declares, and the size that libsndfile found.
 _CORRECTED = re.compile(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)")
-# A recorder that could not know the size declares one near 2 or 4 GiB: 0x7ffff000, 0x80000000 and 0xffffffff are usual.
+# A recorder that can't know the size declares one near 2 or 4 GiB, usually 0x7ffff000, 0x80000000 or 0xffffffff.
 _UNKNOWN_BYTES = 0x7FF0_0000
-# The formats that FFmpeg may try: containers of music. Playlists are not among them, because they name other files.
+# FFmpeg may try these formats, which contain music. Playlists are not among them, because they name other files.
 _FFMPEG_FORMATS = "mov,aac,asf,matroska,webm,wv,ape,aiff,caf"
 
 
@@ -63,12 +63,12 @@ class _Source(NamedTuple):
     """An open audio file."""
 
     sample_rate: int
-    declared_samples: int | None  # what the header says; None where headers can't be trusted
+    declared_samples: int | None  # by the header; None if the format's headers can't be trusted
     blocks: Generator[np.ndarray]  # the decoded samples, mono
 
 
 class _Centre(NamedTuple):
-    """The middle of a file at the file's own sample rate: the crop, and a margin of some samples on either side."""
+    """The middle of a file at the file's own sample rate: the crop, and a margin on either side."""
 
     samples: np.ndarray
     margin: int
@@ -84,7 +84,7 @@ def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS)
 
     Parameters
     ----------
-    path : file that libsndfile decodes (MP3, FLAC, WAV, OGG, Opus, AIFF ...) or else FFmpeg (M4A, WMA ...)
+    path : a file that libsndfile decodes (MP3, FLAC, WAV, OGG, Opus, AIFF ...), or else FFmpeg (M4A, WMA ...)
     sample_rate : int, in Hz
     seconds : float
 
@@ -95,14 +95,14 @@ def load_clip(path: Path | str, sample_rate: int, seconds: float = CLIP_SECONDS)
     Raises
     ------
     AudioError
-        if the file is missing, can't be read, is empty, not audio, broken, cut off, too short or too long, silent
-        where the clip is, or has samples that are not finite or larger than `MAX_LEVEL`
+        if the file is missing, unreadable, empty, not audio, broken, cut off, too short or too long; if it is silent
+        where the clip is; or if it has samples that are not finite or are larger than `MAX_LEVEL`
     """
     return load_clips(path, [sample_rate], seconds)[sample_rate]
 
 
 def load_clips(path: Path | str, sample_rates: Iterable[int], seconds: float = CLIP_SECONDS) -> dict[int, np.ndarray]:
-    """Load the clip of `load_clip` at several sample rates, and decode the file only once."""
+    """Load the clip of a file at several sample rates, and decode the file only once; see `load_clip`."""
     centre = _centre(Path(path), seconds)
     return {rate: _resample(centre, rate, seconds) for rate in sample_rates}
 
@@ -132,7 +132,7 @@ def load_all(path: Path | str, sample_rate: int) -> np.ndarray:
 
 
 def _resample_blocks(blocks: Iterable[np.ndarray], native_hz: int, sample_rate: int) -> Iterator[np.ndarray]:
-    """Resample neighbouring blocks of samples. The last block is given even where it is empty."""
+    """Resample consecutive blocks of samples. The last block is yielded even if it is empty."""
     if native_hz == sample_rate:
         yield from blocks
         yield np.empty(0, np.float32)
@@ -158,7 +158,7 @@ def _resample(centre: _Centre, sample_rate: int, seconds: float) -> np.ndarray:
 
 
 def declared_seconds(path: Path | str) -> float | str:
-    """The length in seconds that a file's header declares, or the reason why it can't be opened. Nothing is decoded."""
+    """The length in seconds by a file's header, or the reason why the file can't be opened. Nothing is decoded."""
     path = Path(path)
     try:
         check_file(path)
@@ -174,12 +174,12 @@ def declared_seconds(path: Path | str) -> float | str:
 
 
 def _centre(path: Path, seconds: float) -> _Centre:
-    """Decode a file and keep its middle. Samples that can no longer be part of it are let go while decoding."""
+    """Decode a file and keep its middle. Samples that can no longer be part of it are dropped while decoding."""
     source = _open(path)
     native = source.sample_rate
     length = ceil(seconds * native - 1e-6)  # enough for the clip at any rate
     kept: deque[np.ndarray] = deque()
-    start = total = 0  # where the kept samples start; how many were decoded
+    start = total = 0  # position of the first kept sample; number of decoded samples
     for block in _checked_blocks(path, source):
         kept.append(block)
         total += len(block)
@@ -200,15 +200,15 @@ def _centre(path: Path, seconds: float) -> _Centre:
 
 
 def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
-    """The blocks of a file, with an error for samples that are no sound, too many, or fewer than declared."""
+    """Yield the blocks of a file, and refuse samples that are not sound, too many, or fewer than declared."""
     native = source.sample_rate
     total = 0
     for block in source.blocks:
-        peak = max(block.max(initial=0), -block.min(initial=0))  # NaN where a sample is NaN
+        peak = max(block.max(initial=0), -block.min(initial=0))  # NaN if any sample is NaN
         if not np.isfinite(peak):
             raise AudioError(path, "has samples that are not finite")
         if peak > MAX_LEVEL:
-            raise AudioError(path, f"has a sample of {peak:.3g}, which is no sound: full scale is 1")
+            raise AudioError(path, f"has a sample of {peak:.3g}, which is not sound: full scale is 1")
         total += len(block)
         if total > MAX_SAMPLES:
             raise AudioError(path, f"longer than {MAX_SAMPLES / native:.0f} s")
@@ -219,12 +219,12 @@ def _checked_blocks(path: Path, source: _Source) -> Iterator[np.ndarray]:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what can't be opened, with the operating system's reason.
+    """Refuse a path that can't be opened, with the operating system's reason.
 
     Raises
     ------
     AudioError
-        if the path leads to no file, to an empty one, or to one that may not be read
+        if there is no file at the path, or the file is empty or may not be read
     """
     try:
         status = path.stat()
@@ -253,22 +253,22 @@ def _open(path: Path) -> _Source:
 
 
 def _open_with_libsndfile(path: Path) -> soundfile.SoundFile:
-    """Open a file by its content, or else by its name, which tells of an MP3 that begins with something else.
+    """Open a file by its content, or else by its name. The name helps with an MP3 that begins with something else.
 
-    The name must not come first: libsndfile takes an MP3 `a.mp3` beside a file `._a.mp3`, which a Mac leaves on foreign
-    disks, for one of the Mac's own formats. It closes the descriptor itself, also if it fails.
+    The name must not come first: beside a file `._a.mp3`, which a Mac leaves on foreign disks, libsndfile takes an MP3
+    `a.mp3` for one of the Mac's own formats. libsndfile closes the descriptor itself, even if it fails.
     """
     try:
         return soundfile.SoundFile(os.open(path, os.O_RDONLY))
     except soundfile.LibsndfileError as error:
         try:
-            return soundfile.SoundFile(os.fsencode(path))  # as bytes: a file's name may be no text
+            return soundfile.SoundFile(os.fsencode(path))  # as bytes, because a file's name may not be valid text
         except soundfile.LibsndfileError:
             raise error from None
 
 
 def _declared_samples(file: soundfile.SoundFile) -> int:
-    """The length by the header, which libsndfile corrects silently where the file is shorter."""
+    """The length by the header. libsndfile itself corrects the length silently if the file is shorter."""
     corrected = _CORRECTED.search(file.extra_info)
     if not corrected:
         return file.frames
@@ -293,7 +293,7 @@ def _undecodable(path: Path, error: soundfile.LibsndfileError) -> AudioError:
 
 
 def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
-    import av  # here, because it takes 0.3 s and few collections need it
+    import av  # imported here, because it takes 0.3 s and few collections need it
 
     try:
         container = av.open(f"file:{path}", options={"format_whitelist": _FFMPEG_FORMATS, "protocol_whitelist": "file"})

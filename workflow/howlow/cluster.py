@@ -1,4 +1,4 @@
-"""The SLURM jobs that a folder's runs left in the queue."""
+"""Finds and cancels the SLURM jobs that runs in a folder left in the queue."""
 
 import shutil
 import subprocess
@@ -8,13 +8,13 @@ from pathlib import Path
 from howlow.errors import HowlowError
 
 NAME_PREFIX = "howlow"
-"""How the names of all jobs begin (`slurm-jobname-prefix` in profiles/slurm)."""
+"""The beginning of the names of all jobs (`slurm-jobname-prefix` in profiles/slurm)."""
 
 _TIMEOUT_S = 60
 
 
 class ClusterError(HowlowError):
-    """SLURM does not answer, or its queue is not as it has to be; the message says what to do."""
+    """SLURM does not answer, or its queue holds jobs that must not be there. The message says what to do."""
 
 
 def queued_jobs(folder: Path) -> list[str]:
@@ -23,7 +23,7 @@ def queued_jobs(folder: Path) -> list[str]:
     Raises
     ------
     ClusterError
-        if `squeue` is not there or fails
+        if there is no `squeue`, or if it fails
     """
     rows = _slurm("squeue", "--me", "--noheader", "--format=%i|%j|%Z").splitlines()
     jobs = [row.split("|", 2) for row in rows]
@@ -36,20 +36,20 @@ def refuse_second_writer(folder: Path) -> None:
     Raises
     ------
     ClusterError
-        if one does: it would meet the one that is about to start for the same result
+        if a job does, because it and the new run might write the same result
     """
-    if shutil.which("squeue") is None:  # some other cluster's software
+    if shutil.which("squeue") is None:  # the cluster does not use SLURM
         return
     jobs = queued_jobs(folder)
     if jobs:
         raise ClusterError(
-            f"{len(jobs)} SLURM jobs of an earlier run still work in this folder ({', '.join(jobs[:5])}"
+            f"SLURM jobs of an earlier run still work in this folder, {len(jobs)} in all ({', '.join(jobs[:5])}"
             f"{', ...' if len(jobs) > 5 else ''}); end them with `python workflow/scripts/cancel.py` and start again"
         )
 
 
 def cancel(folder: Path, patience_s: float = 300) -> list[str]:
-    """Cancel all jobs that work in `folder`, and wait until none is left; give their ids.
+    """Cancel all jobs that work in `folder`, wait until none is left, and return their ids.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def cancel(folder: Path, patience_s: float = 300) -> list[str]:
     end = time.monotonic() + patience_s
     while left := queued_jobs(folder):
         if time.monotonic() > end:
-            raise ClusterError(f"still in the queue after {patience_s:g} s: {', '.join(left)}")
+            raise ClusterError(f"these jobs are still in the queue after {patience_s:g} s: {', '.join(left)}")
         time.sleep(1)
     return jobs
 
@@ -71,7 +71,9 @@ def _slurm(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, check=True, text=True, timeout=_TIMEOUT_S).stdout
     except FileNotFoundError:
-        raise ClusterError(f"there is no `{command[0]}` here: run this where SLURM's commands are") from None
+        raise ClusterError(
+            f"there is no `{command[0]}` here: run this on a machine that has SLURM's commands"
+        ) from None
     except subprocess.CalledProcessError as error:
         raise ClusterError(f"{command[0]}: {error.stderr.strip()}") from None
     except subprocess.TimeoutExpired:

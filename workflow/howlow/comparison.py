@@ -1,7 +1,7 @@
 """Statistics: do two representations differ, by how much, and are they equivalent?
 
-The paper's independent-samples t-test (section VIII), and what it lacks: equivalence, effect size, correction for many
-comparisons, and a bootstrap over the test clips, which says something of a single seed, too.
+The paper uses an independent-samples t-test (section VIII). This module adds tests of equivalence, effect sizes, a
+correction for multiple comparisons, and a bootstrap over the test clips, which also works with a single seed.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from howlow.representation import Representation
 from howlow.words import CELL, METRICS, MODELS
 
 AXES = {"n_mels": "mel bands", "hop_factor": "hop", "sample_rate_hz": "sample rate", "log_type": "log type"}
-"""What a pair of representations may differ in."""
+"""The axes along which representations are compared, and their names in words."""
 
 PAPERS_QUESTIONS = [("n_mels", 96, 48), ("hop_factor", 1, 2)]
 ALPHA = 0.05
@@ -29,18 +29,19 @@ _FAMILY = ["dataset", "model", "metric", "axis", "from", "to"]
 
 
 def compare(runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
-    """Compare all pairs of representations that differ in one axis only, and there in neighbouring values.
+    """Compare all pairs of representations that differ in one axis only and have neighbouring values on it.
 
     Parameters
     ----------
     runs : rows of `runs.csv`
-    margin_points : float, in points (hundredths) of the metric: what counts as no difference
+    margin_points : float, in points (hundredths) of the metric; a smaller difference counts as none
 
     Returns
     -------
-    pd.DataFrame, a row a pair and metric, in points where the name says so. `p` is of the t-test, `p_equivalence` of
-    two one-sided tests, both also after Holm's correction among the pairs of one question (`from` against `to` on one
-    axis, dataset, model and metric). With fewer than two seeds, or no deviation at all, tests are empty.
+    pd.DataFrame with one row for each pair and metric, in points where the column's name says so. `p` is that of the
+    t-test and `p_equivalence` that of two one-sided tests. Both are also given after Holm's correction among the pairs
+    of one question (`from` against `to` on one axis, for one dataset, model and metric). With fewer than two seeds, or
+    without any deviation, the columns of the tests are empty.
     """
     rows = [
         _row(cells, axis, values, metric, margin_points)
@@ -61,14 +62,14 @@ def compare(runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
 
 
 def equivalence_p(first: np.ndarray, second: np.ndarray, margin: float) -> float:
-    """P of two one-sided t-tests that the means differ by less than `margin`; NaN where there is nothing to test."""
+    """The P value of two one-sided t-tests that the means differ by less than `margin`; NaN if they can't be tested."""
     if min(len(first), len(second)) < 2 or not first.std() + second.std():
         return np.nan
     return float(ttost_ind(first, second, -margin, margin)[0])
 
 
 def bootstrap(labels: np.ndarray, scores: np.ndarray, n_resamples: int = N_RESAMPLES) -> np.ndarray:
-    """Macro ROC AUC of one run on resampled test clips, the same resamples for every run on the same clips.
+    """The macro ROC AUC of one run on resampled test clips. All runs on the same clips get the same resamples.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def bootstrap(labels: np.ndarray, scores: np.ndarray, n_resamples: int = N_RESAM
         areas = [_roc_auc(truth, score, counts) for truth, score in zip(labels.T, scores.T, strict=True)]
         return np.nanmean(areas, axis=0).reshape(indices.shape[:-1])
 
-    with np.errstate(invalid="ignore"):  # a resample without positives of a tag leaves it out
+    with np.errstate(invalid="ignore"):  # tags without positives in a resample are left out
         result = stats.bootstrap(
             (np.arange(n_clips),),
             statistic,
@@ -105,7 +106,7 @@ def add_bootstrap(table: pd.DataFrame, resampled: dict[tuple[str, str, str], np.
 
     Parameters
     ----------
-    resampled : by dataset, model and cell name, what `bootstrap` gave for one seed
+    resampled : the results of `bootstrap` for one seed, by dataset, model and cell name
     """
     bounds = np.full((len(table), 2), np.nan)
     for number, row in enumerate(table.to_dict("records")):
@@ -116,9 +117,9 @@ def add_bootstrap(table: pd.DataFrame, resampled: dict[tuple[str, str, str], np.
 
 
 def answers(table: pd.DataFrame, margin_points: float) -> list[tuple[str, list[str]]]:
-    """What the table says of the paper's two questions, 96 against 48 bands and x1 against x2, in words to quote.
+    """Answer the paper's two questions, 96 against 48 bands and x1 against x2, in sentences that can be quoted.
 
-    Where neither was asked, every question about bands and hops is answered.
+    If the table has neither question, every question about bands and hops is answered.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def answers(table: pd.DataFrame, margin_points: float) -> list[tuple[str, list[s
 
 
 def _pairs(cells: pd.DataFrame, axis: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The runs of every two cells that differ in that axis alone, the richer first."""
+    """The runs of each two neighbouring cells that differ in this axis alone, those of the richer cell first."""
     others = [key for key in CELL if key != axis]
     for _, group in cells.groupby(others, sort=False):
         values = sorted(group[axis].unique(), reverse=not _RICH_FIRST[axis])
@@ -187,7 +188,7 @@ def _name(runs: pd.DataFrame) -> str:
 
 
 def _effect_size(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
-    """Hedges's g of the second against the first, and its 95 % interval."""
+    """Hedges's g of the second against the first, and the limits of its 95 % interval."""
     of = [figure for values in (second, first) for figure in (values.mean(), values.std(ddof=1), len(values))]
     g, variance = effectsize_smd(*of)
     low, high = stats.norm.interval(1 - ALPHA, g, np.sqrt(variance))
@@ -203,9 +204,9 @@ def _holm(p: pd.Series) -> np.ndarray:
 
 
 def _roc_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """ROC AUC of one tag where clips count as often as each row of `counts` says: (n_resamples, n_clips)."""
+    """The ROC AUC of one tag on each resample. `counts` says how often a clip is in it: (n_resamples, n_clips)."""
     order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])  # clips of equal scores stand together
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])  # clips with equal scores are counted together
     positive, negative = (
         np.add.reduceat(counts[:, order] * mask, starts, axis=1) for mask in (truth[order], ~truth[order])
     )
@@ -223,7 +224,7 @@ def _sentence(family: pd.DataFrame, margin_points: float) -> str:
 
 
 def _equivalence(pairs: pd.DataFrame, margin_points: float) -> str:
-    """Whether the ROC AUC of the pairs is equivalent, in a sentence."""
+    """A sentence that says whether the ROC AUC of the pairs is equivalent."""
     n_tested = int(pairs["p_equivalence"].notna().sum())
     if not n_tested:
         return "" if pairs["n_seeds"].iloc[0] == 1 else " Nothing was tested: no ROC AUC differs between the seeds."

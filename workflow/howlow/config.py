@@ -1,4 +1,4 @@
-"""The configuration: it is read and checked strictly, completed by defaults, and spans the grid of the cells."""
+"""Reads the configuration, checks it strictly, fills in the defaults, and lists the cells of its grids."""
 
 import copy
 import difflib
@@ -22,14 +22,14 @@ from howlow.representation import Representation
 SCHEMA_PATH = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
 RESERVED_NAMES = ("records", "sound")
-"""Folders of results/ that are not a dataset's."""
+"""Names that no dataset may have, because results/ has folders of these names for something else."""
 
 MAX_TRAININGS = 100_000
-"""More cells and seeds than this are taken for a mistake: Snakemake would plan them for hours."""
+"""The largest number of trainings. More are taken for a mistake, because Snakemake would plan them for hours."""
 
 
 class ConfigError(HowlowError):
-    """The configuration can't work as it is; the message gives the path of the key."""
+    """The configuration can't work. The message gives the path of the key."""
 
 
 def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict
 
     Parameters
     ----------
-    paths : its files; of a key that is in several of them, the value in the last one counts
-    overrides : what counts instead of the files, from the command line of Snakemake
+    paths : its files; if several of them have the same key, the last one counts
+    overrides : values from Snakemake's command line, which replace those of the files
 
     Raises
     ------
@@ -58,16 +58,16 @@ def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict
 
 
 def _merged(config: Any, changes: Any) -> Any:
-    """A configuration with changes: mappings are merged key by key, everything else is replaced."""
+    """Merge changes into a configuration: mappings are merged key by key, everything else is replaced."""
     if isinstance(config, Mapping) and isinstance(changes, Mapping):
         return {**config, **{key: _merged(config.get(key), value) for key, value in changes.items()}}
     return _without_aliases(changes)
 
 
 def _with_typed_text(config: Any, overrides: Mapping[str, Any]) -> Any:
-    """A configuration in which text of the overrides is a number where the schema wants one.
+    """Convert text of the overrides to a number where the schema wants a number.
 
-    Snakemake takes everything within brackets on its command line for text: in `seeds=[1]`, the 1.
+    Snakemake takes everything within brackets on its command line for text, such as the 1 in `seeds=[1]`.
     """
     for error in list(_Completing(schema()).iter_errors(copy.deepcopy(config))):
         if error.validator in ("type", "enum") and isinstance(error.instance, str):
@@ -78,7 +78,7 @@ def _with_typed_text(config: Any, overrides: Mapping[str, Any]) -> Any:
 
 
 def _at(node: Any, path: Iterable[Any]) -> Any:
-    """What is at a path of keys and positions; None if nothing is."""
+    """The value at a path of keys and positions, or None if there is none."""
     for key in path:
         try:
             node = node[key]
@@ -99,13 +99,13 @@ def complete(config: Any, source: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    config : what `howlow.strict_yaml` made of the file; it is changed in place
+    config : the content of the file, as `howlow.strict_yaml` read it; it is changed in place
     source : the file's name, for messages
 
     Raises
     ------
     ConfigError
-        one line with the key's path and what is wrong there, for the first thing found
+        for the first mistake; the message is one line with the key's path and what is wrong there
     """
     if isinstance(config, dict):
         config.update({key: _without_aliases(value) for key, value in config.items()})
@@ -123,7 +123,7 @@ def complete(config: Any, source: str) -> dict[str, Any]:
 
 
 def _without_aliases(node: Any) -> Any:
-    """A copy in which each alias of YAML has a copy of what it repeats, so that each can get defaults of its own."""
+    """Copy a node, so that each YAML alias has a copy of its own and can get defaults of its own."""
     if isinstance(node, Mapping):
         return {key: _without_aliases(value) for key, value in node.items()}
     return [_without_aliases(value) for value in node] if isinstance(node, list) else node
@@ -150,9 +150,9 @@ def _grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Representatio
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if name in RESERVED_NAMES:
-            raise ConfigError(f"datasets.{name}: results/{name} is not a dataset's: give it another name")
+            raise ConfigError(f"datasets.{name}: results/{name} is not a dataset's folder; use another name")
         if re.search(r"(.+?)\1{19}", name):  # Snakemake takes this for a rule that needs its own output
-            raise ConfigError(f"datasets.{name}: this name repeats itself too often for Snakemake: give it another one")
+            raise ConfigError(f"datasets.{name}: this name repeats itself too often for Snakemake; use another one")
 
 
 def _check_references(config: dict[str, Any]) -> None:
@@ -166,7 +166,7 @@ def _check_references(config: dict[str, Any]) -> None:
         pair = (experiment["dataset"], experiment["model"])
         if pair in pairs:
             raise ConfigError(
-                f"experiments[{index}]: {pair[1]} on {pair[0]} is experiments[{pairs.index(pair)}] already;"
+                f"experiments[{index}]: {pair[1]} on {pair[0]} is already experiments[{pairs.index(pair)}];"
                 " put the grids of both into one experiment"
             )
         pairs.append(pair)
@@ -176,7 +176,7 @@ def _check_references(config: dict[str, Any]) -> None:
     if (shown := config.get("table4")) and (shown["dataset"], shown["model"]) not in pairs:
         raise ConfigError(f"table4: no experiment trains {shown['model']} on {shown['dataset']}")
     if (shown := config.get("table5")) and shown["dataset"] not in dict(pairs):
-        raise ConfigError(f"table5: no experiment is on {shown['dataset']}")
+        raise ConfigError(f"table5: no experiment uses the dataset {shown['dataset']}")
 
 
 def _check_size(config: dict[str, Any]) -> None:
@@ -215,7 +215,7 @@ def _check_buildable(where: str, model: str, cell: Representation, seconds: floa
 
 
 def _describe(error: jsonschema.ValidationError) -> str:
-    """Describe in one line, in the user's terms, what jsonschema found: the path of the key and what is wrong."""
+    """Describe an error of jsonschema in one line and in the user's terms: the path of the key and what is wrong."""
     path = error.json_path.removeprefix("$").removeprefix(".")
     prefix = f"{path}: " if path else ""
     value: Any = error.instance
@@ -241,7 +241,7 @@ def _describe(error: jsonschema.ValidationError) -> str:
     if error.validator == "type" and value is None and not path:
         return f"is empty: it needs the keys {' and '.join(schema['required'])}"
     if error.validator == "pattern" and "title" in schema:
-        return f"{prefix}{value!r} is none: {schema['title']}"
+        return f"{prefix}{value!r} is not valid: {schema['title']}"
     if error.validator == "enum" and isinstance(value, str):
         return f"{prefix}{error.message}{_suggestion(value, rule)}"
     return f"{prefix}{error.message}"
@@ -276,6 +276,6 @@ def _is_finite(checker: Any, value: Any) -> bool:
     return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
 
 
-# JSON Schema takes 1.0 for an integer; and infinity for a number, and NaN, which is neither above nor below a limit.
+# JSON Schema accepts 1.0 as an integer. It accepts infinity and NaN as numbers, and NaN passes every limit.
 _TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_finite})
 _Completing = extend(jsonschema.Draft202012Validator, {"properties": _fill_in_defaults}, type_checker=_TYPES)

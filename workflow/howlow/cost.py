@@ -1,4 +1,4 @@
-"""What a network costs, computed and not measured: the same on every machine."""
+"""The costs of a network that can be computed without measuring, and are the same on every machine."""
 
 import copy
 import math
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 
 def macs(model: nn.Module, n_mels: int, n_frames: int) -> int:
-    """Multiply-accumulates of the convolutions and dense layers for one clip (paper, section VII).
+    """The number of multiply-accumulates of the convolutions and dense layers for one clip (paper, section VII).
 
-    Nothing is computed: the shapes go through the network on PyTorch's `meta` device.
+    No values are computed: only the shapes go through the network on PyTorch's `meta` device.
     """
     total = 0
 
@@ -31,10 +31,10 @@ def macs(model: nn.Module, n_mels: int, n_frames: int) -> int:
 
 
 def parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
+    """The number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def bytes_per_clip(n_mels: int, n_frames: int, dtype: str) -> int:
-    """Bytes that one clip's spectrogram takes when it is stored at this resolution."""
+    """The number of bytes of one clip's stored spectrogram at this resolution."""
     return n_mels * n_frames * np.dtype(dtype).itemsize

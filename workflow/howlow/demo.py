@@ -1,35 +1,35 @@
-"""A made-up data set in MagnaTagATune's layout, to try the whole workflow without a download.
+"""A synthetic dataset in MagnaTagATune's layout, with which the whole workflow runs without a download.
 
 Every clip is a short piece on a scale for one to three instruments, written as a 29.2 s MP3. Its tags
 are of two kinds.
 
-Musical tags (`MUSICAL`) describe the piece: who plays, how fast, how loud, how high. They are unbalanced
-and `FORGOTTEN` of the positives are missing from the annotations, as with human annotators. All sounds
-that they stand for lie below 2.2 kHz and last long, so each can be learned at every resolution.
+Musical tags (`MUSICAL`) describe the piece: who plays, how fast, how loud, how high. They are unbalanced,
+and a fraction `FORGOTTEN` of the positives is missing from the annotations, as with human annotators. All
+sounds that they stand for lie below 2.2 kHz and last long, so each tag can be learned at every resolution.
 
-Probes (`PROBES`) have a known answer. Half of the clips have each of them, independently of all other
-tags within every split, and each has a band of its own that the music leaves free:
+Probes (`PROBES`) have a known answer. Each probe is a tag of half of the clips, independently of all other
+tags within every split, and has a frequency band of its own that the music leaves free:
 
 `air`
-    The colour of a hiss above 6 kHz: 6.5 to 6.8 kHz with the tag, softer at 6.9 to 7.2 kHz without. A
-    signal sampled at 12 kHz ends at 6 kHz, so the tag can be learned at 16 kHz only. Clips without it hiss
-    as well because an MP3 encoder of fixed bit rate takes the bits for such a band from those below: next
-    to silence, its quantisation noise under 6 kHz would tell.
+    The frequency of a hiss above 6 kHz. With the tag, the hiss is at 6.5 to 6.8 kHz; without it, the hiss is
+    softer and at 6.9 to 7.2 kHz. A signal sampled at 12 kHz ends at 6 kHz, so the tag can be learned at
+    16 kHz only. Clips without the tag need a hiss as well: an MP3 encoder of fixed bit rate takes the bits
+    for it from the bands below, and the quantisation noise under 6 kHz would reveal which clips have one.
 
 `attack first`
-    Pulses of 120 ms, at random times, that set in at 4.7 kHz, then fall to 3.7 kHz and die away, as a struck
-    string or drum does; without the tag the same played backwards. Both have the same spectrum and the same
-    distribution of levels, and with a hop of x10 (213 ms at 12 kHz, 160 ms at 16 kHz) no two frames see the
-    same pulse: only shorter hops show the order.
+    The direction of pulses of 120 ms at random times. With the tag, they set in at 4.7 kHz, fall to 3.7 kHz
+    and die away, as a struck string or drum does; without it, the same pulses are played backwards. Both have
+    the same spectrum and the same distribution of levels. With a hop of x10 (213 ms at 12 kHz, 160 ms at
+    16 kHz) no two frames see the same pulse, so only shorter hops show the direction.
 
 `split partial`
-    A whistle near 2.55 kHz of two partials 250 Hz apart; without the tag a single partial in the middle,
-    of the same power. Bands narrower than the distance tell them apart. Of 8 bands, at 12 and at 16 kHz,
-    no filter has a corner between the partials; filters are linear there and give the same for both.
+    A whistle near 2.55 kHz. With the tag, it has two partials 250 Hz apart; without it, it has a single
+    partial in the middle, of the same power. Bands narrower than 250 Hz tell them apart. With 8 bands, at 12
+    and at 16 kHz, no filter has a corner between the partials. The filters are linear there and respond alike.
 
-Soft noise lies under all of it up to 5.5 kHz. It hides what an MP3 encoder does to silence: echoes before
-an onset but not after it, which would tell the order of the pulses at any hop. Louder pulses over the
-same noise would tell it, too.
+Soft noise up to 5.5 kHz lies under all sounds. An MP3 encoder adds echoes to silence before an onset but not
+after it, which would reveal the direction of the pulses at any hop. The noise hides these echoes. Louder
+pulses over the same noise would reveal the direction, too.
 """
 
 import csv
@@ -54,7 +54,7 @@ TAGS = (*MUSICAL, *PROBES)
 FOLDERS = "0123456789abcdef"
 SPLITS = {"train": "0123456789ab", "validation": "c", "test": "def"}
 FORGOTTEN = 0.05
-"""Fraction of the positives of a musical tag that the annotations lack."""
+"""The fraction of the positives of a musical tag that the annotations lack."""
 
 _SHARES = {"validation": 0.05, "test": 0.36}
 _RATES = dict(zip(INSTRUMENTS, (0.34, 0.32, 0.28, 0.24, 0.18, 0.14, 0.10), strict=True)) | {
@@ -73,7 +73,7 @@ _KBIT_S = {16_000: 32, 44_100: 128}
 
 
 def split_sizes(n_clips: int) -> dict[str, int]:
-    """Number of clips of each split: at least one in each of its folders.
+    """The number of clips in each split, with at least one in each of its folders.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def split_sizes(n_clips: int) -> dict[str, int]:
     """
     if n_clips < len(FOLDERS):
         raise ValueError(f"n_clips is at least {len(FOLDERS)}, one for each folder, not {n_clips}")
-    # The small splits get four, enough for both values of every tag, as far as the clips go.
+    # Each small split gets four clips if there are enough, so that it has both values of every tag.
     spare = n_clips - len(FOLDERS)
     valid = 1 + min(spare, max(3, round(_SHARES["validation"] * n_clips) - 1))
     spare -= valid - 1
@@ -91,13 +91,13 @@ def split_sizes(n_clips: int) -> dict[str, int]:
 
 
 def draw_tags(n_clips: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw what every clip sounds like and how it is annotated.
+    """Draw the tags that are heard in every clip, and those that its annotation has.
 
     Returns
     -------
     folders : np.ndarray [shape=(n_clips,), dtype=<U1], in ascending order
-    played : np.ndarray [shape=(n_clips, len(TAGS)), dtype=bool], what is heard in the clips
-    annotated : np.ndarray [shape=(n_clips, len(TAGS)), dtype=bool], the same less some forgotten tags
+    played : np.ndarray [shape=(n_clips, len(TAGS)), dtype=bool], the tags that are heard in the clips
+    annotated : np.ndarray [shape=(n_clips, len(TAGS)), dtype=bool], the same without some forgotten tags
 
     Raises
     ------
@@ -118,11 +118,11 @@ def draw_tags(n_clips: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _draw_musical(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Musical tags of a split, each with its rate, but at least one clip."""
+    """Draw the musical tags of a split. Each tag has a share of the clips by `_RATES`, but at least one clip."""
     column = {tag: np.zeros(size, bool) for tag in MUSICAL}
     count = {tag: max(1, min(round(rate * size), size // 2)) for tag, rate in _RATES.items()}
     n_playing = np.zeros(size)
-    for tag in INSTRUMENTS:  # to those with the fewest so far: none stays without
+    for tag in INSTRUMENTS:  # clips with the fewest instruments come first, so that every clip gets one
         column[tag][np.argsort(n_playing + rng.random(size))[: count[tag]]] = True
         n_playing += column[tag]
     for tag in ("drums", "vibrato"):
@@ -135,7 +135,7 @@ def _draw_musical(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _forget(column: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A tag's column without `FORGOTTEN` of its positives."""
+    """Remove a fraction `FORGOTTEN` of the positives from a tag's column."""
     positives = np.flatnonzero(column)
     kept = column.copy()
     kept[rng.permutation(positives)[: round(FORGOTTEN * len(positives))]] = False
@@ -143,13 +143,13 @@ def _forget(column: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_probes(music: np.ndarray, rng: np.random.Generator, n_swaps: int = 3000) -> np.ndarray:
-    """Probes of a split: all combinations equally often, uncorrelated with the musical tags.
+    """Draw the probes of a split: all combinations equally often, and uncorrelated with the musical tags.
 
-    A random assignment is improved by the exchanges of two clips that lower the correlations.
+    A random assignment is improved by exchanging the probes of two clips whenever that lowers the correlations.
     """
     size = len(music)
     combinations = np.array(list(product((False, True), repeat=len(PROBES))))
-    # Odd steps run through the complements in turn, so that few clips have both values as well.
+    # Each combination is followed by its complement, so that even a few clips have both values of every probe.
     order = np.array([0, 7, 1, 6, 2, 5, 4, 3])
     probes = rng.permutation(combinations[order][np.arange(size) % len(order)])
     centred = (music - music.mean(axis=0)) / (music.std(axis=0) + 1e-9)
@@ -171,17 +171,17 @@ def generate(
     sample_rate: int = 16_000,
     n_channels: int = 1,
 ) -> None:
-    """Write the data set: `mp3/`, `annotations_final.csv` and `clip_info_final.csv` under `root`.
+    """Write the dataset: `mp3/`, `annotations_final.csv` and `clip_info_final.csv` under `root`.
 
-    The same arguments give the same bytes on a machine, whatever the number of workers.
+    On one machine, the same arguments give the same bytes, whatever the number of workers.
 
     Parameters
     ----------
-    root : folder, made if missing
+    root : folder, which is made if it is missing
     seed : int
     n_clips : int, at least 16
     workers : int, number of processes
-    sample_rate : 16000 or 44100, in Hz; 32 and 128 kbit/s
+    sample_rate : 16000 or 44100, in Hz; the bit rate is 32 or 128 kbit/s
     n_channels : 1 or 2
 
     Raises
@@ -206,7 +206,7 @@ def generate(
 def _write_clip(clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: int, n_channels: int) -> None:
     path, playing, seed = clip
     signal = render(playing, np.random.default_rng(seed), sample_rate=sample_rate, n_channels=n_channels)
-    content = io.BytesIO()  # not the file itself: of a full disk, libsndfile says no more than "System error"
+    content = io.BytesIO()  # in memory, because libsndfile reports a full disk as "System error"
     soundfile.write(
         content,
         signal,
@@ -220,18 +220,18 @@ def _write_clip(clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: in
 
 
 def _compression_level(sample_rate: int) -> float:
-    """The level that libsndfile maps to the bit rate, linearly between its format's lowest and highest."""
+    """The level that libsndfile maps to the bit rate. It maps linearly between the lowest and highest bit rate."""
     lowest, highest = (8, 160) if sample_rate < 32_000 else (32, 320)  # MPEG-2, MPEG-1
     return (highest - _KBIT_S[sample_rate]) / (highest - lowest)
 
 
 def _draw_infos(folders: np.ndarray) -> list[dict[str, str]]:
-    """Rows of `clip_info_final.csv`: a folder's artists made songs that give up to three clips each."""
+    """Make the rows of `clip_info_final.csv`. A folder has its own artists, whose songs give up to three clips each."""
     infos: list[dict[str, str]] = []
     for folder in FOLDERS:
         for i in range(int((folders == folder).sum())):
             song, part = divmod(i, 3)
-            artist = f"Artist {folder}{song // 2 + 1}"  # in this folder only, with two songs
+            artist = f"Artist {folder}{song // 2 + 1}"  # an artist of this folder only, with two songs
             info = {
                 "clip_id": str(len(infos) + 1),
                 "track_number": str(song + 1),
@@ -254,7 +254,7 @@ def _mp3_path(folder: str, info: dict[str, str]) -> str:
 
 
 def _write_tables(root: Path, infos: list[dict[str, str]], annotated: np.ndarray) -> None:
-    """Write both tables as MagnaTagATune has them: separated by tabs, the annotations in quotes."""
+    """Write both tables in MagnaTagATune's format: separated by tabs, and the annotations in quotes."""
     with (root / "annotations_final.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(["clip_id", *TAGS, "mp3_path"])

@@ -1,4 +1,4 @@
-"""MagnaTagATune from its home: downloads that are verified, and an extraction that stays in its folder."""
+"""Downloads MagnaTagATune from its home, verifies the files, and extracts the audio safely."""
 
 import shutil
 import stat
@@ -15,35 +15,36 @@ from howlow.errors import HowlowError
 
 METADATA = ("annotations_final.csv", "clip_info_final.csv")
 PARTS = ("mp3.zip.001", "mp3.zip.002", "mp3.zip.003")
-"""One ZIP archive in three parts."""
+"""The three parts of one ZIP archive."""
 
 CHECKSUMS = "checksums.json"
-"""SHA-256 of each file, written at its first download and verified ever after."""
+"""A file with the SHA-256 of each download. They are recorded at the first download and verified from then on."""
 
 MAX_EXPANSION = 4
-"""Times the archive's size that its files may have together: MP3s are compressed already."""
+"""The largest total size of the extracted files, in sizes of the archive. MP3s are compressed already."""
 
 _ATTEMPTS = 3
 
 
 class DownloadError(HowlowError):
-    """A file could not be had as it should be; the message names it and says what to do."""
+    """A file could not be downloaded or extracted. The message names it and says what to do."""
 
 
 def download(url: str, root: Path | str) -> None:
     """Download the dataset to a folder: the two tables, and the audio as `mp3/0/` to `mp3/f/`.
 
-    What is there already is verified and not downloaded again. The parts of the archive stay; they may be deleted.
+    Files that are there already are verified and not downloaded again. The parts of the archive are kept. Once the
+    audio is extracted, they may be deleted.
 
     Parameters
     ----------
-    url : of the folder with the files, with a slash at its end
-    root : folder, made if missing
+    url : the URL of the folder with the files, with a slash at its end
+    root : folder, which is made if it is missing
 
     Raises
     ------
     DownloadError
-        if a file can't be had, its checksum is not that of its first download, or the archive is not safe to extract
+        if a file can't be downloaded, its checksum differs from that of its first download, or the archive is unsafe
     """
     root = Path(root)
     for name in (*METADATA, *PARTS):
@@ -61,7 +62,7 @@ def download(url: str, root: Path | str) -> None:
 
 
 def fetch(url: str, name: str, folder: Path) -> Path:
-    """Download a file unless it is there with the recorded checksum; a broken transfer is tried again."""
+    """Download a file unless it is there with the recorded checksum. A broken transfer is tried again."""
     known = files.read_json(folder / CHECKSUMS) if (folder / CHECKSUMS).is_file() else {}
     checksum = known.get(name)
     if checksum and (folder / name).is_file() and files.sha256(folder / name) == checksum:
@@ -91,7 +92,7 @@ def fetch(url: str, name: str, folder: Path) -> Path:
 
 
 def extract(archive: Path, folder: Path) -> None:
-    """Extract a ZIP archive to a folder that appears whole or not at all.
+    """Extract a ZIP archive to a folder, whole or not at all.
 
     Raises
     ------
@@ -110,11 +111,11 @@ def extract(archive: Path, folder: Path) -> None:
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                # zipfile reads no more than the declared size, and refuses what then has another checksum.
+                # zipfile reads no more than the declared size, and raises an error if the checksum differs.
                 with content.open(entry) as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
         beside.rename(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last: encrypted, or other methods
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last: encrypted
         raise DownloadError(f"{folder.name}.zip: a broken archive: {error}; delete its parts and run again") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""The one base of all errors that are the user's to mend, not ours."""
+"""The base class of all errors that the user can correct."""
 
 
 class HowlowError(Exception):
-    """Something in the input is wrong; the message is one line that says where and what to do.
+    """Something in the input is wrong. The message is one line that says what, where, and what to do.
 
     The programs in workflow/scripts print the message without a traceback and exit with 1.
     """

@@ -1,4 +1,4 @@
-"""Why jobs failed, in a line each: from what Snakemake says of them and from their own logs."""
+"""Says in one line for each failed job why it failed, from Snakemake's messages and the job's own logs."""
 
 import logging
 import re
@@ -10,14 +10,14 @@ _MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|out.of.memory", re.
 _TIME = re.compile(r"due to time limit|status is: 'TIMEOUT'", re.IGNORECASE)
 _TRACEBACK = "Traceback (most recent call last):"
 _FULL_BYTES = 100_000
-"""A disk with less space than this counts as full: the text of an error did not fit any more."""
+"""A disk with less free space than this counts as full, because an error message may not have fitted."""
 
 
 class Failures(logging.Handler):
     """Collects the jobs of a run that failed.
 
-    Added to Snakemake's logger, it is handed the same records as Snakemake's logger plugins. Its log file would not do:
-    `--quiet rules`, as in the Makefile, leaves failed jobs out of that.
+    It is added to Snakemake's logger and gets the same records as Snakemake's logger plugins. Snakemake's log file is
+    not used, because it leaves out failed jobs with `--quiet rules`, which the Makefile sets.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Failures(logging.Handler):
         self._jobs: dict[int, dict[str, Any]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note the job that failed, or forget one of which a further attempt has succeeded."""
+        """Note a job that failed, and forget it when another attempt succeeds."""
         told = vars(record)
         event = told.get("event")
         if event == "job_error":
@@ -34,15 +34,15 @@ class Failures(logging.Handler):
             self._jobs.pop(told["job_id"], None)
 
     def reasons(self) -> list[str]:
-        """One line for each job that failed: its result, the reason, its log."""
+        """One line for each job that failed, with its result, the reason and its log."""
         return [_reason(job) for job in self._jobs.values()]
 
 
 def _reason(job: dict[str, Any]) -> str:
     rule, output, logs = job["rule_name"], job["output"], [Path(log) for log in job["log"]]
-    # What made a result is recorded as JSON, beside it or first of all.
+    # The JSON files among the outputs are records, so another file names the result better.
     result = next((file for file in output if not file.endswith(".json")), output[0])
-    if rule == "train":  # the folder says the cell and the seed
+    if rule == "train":  # the folder names the cell and the seed
         result = str(Path(result).parent)
     slurm_job, message = job["aux"].get("external_jobid"), job["rule_msg"] or ""
     by_slurm = "\n".join([message, *map(_text, logs[1:])])

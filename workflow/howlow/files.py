@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what identifies them."""
+"""Files that are written whole or not at all, and their checksums."""
 
 import csv
 import errno
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# What spreadsheets take for a formula; with apostrophes before it, which are text.
+# The beginning of a text that spreadsheets take for a formula, and the same after apostrophes.
 _FORMULA = re.compile(r"'*[=+@-]")
 
 
 class FullDiskError(HowlowError):
-    """There is no space, or no quota, left for a file; the message names it."""
+    """The disk or a quota has no space left for a file. The message names the file."""
 
 
 class DamagedFileError(HowlowError):
-    """A file does not hold what the workflow wrote there; the message names it and says what to do."""
+    """A file no longer holds what the workflow wrote to it. The message names the file and says what to do."""
 
 
 @contextmanager
 def whole(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and rename it to `path` only if all went well.
+    """Yield a path beside `path` to write to, and rename it to `path` if no error was raised.
 
     Parameters
     ----------
-    path : the file that is to appear
-    durable : whether the file reaches the disk before it gets its name. Otherwise a power cut can leave an empty file
-        under the name of a finished one; only what is deleted within the same run may do without.
+    path : the file to write
+    durable : whether the content has to reach the disk before the file gets its name. Otherwise a power cut can leave
+        an empty file under the final name, so False is only for files that the same run deletes.
 
     Raises
     ------
     FullDiskError
-        if there is no space left; what was written is gone then
+        if there is no space left; what was written is then removed
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _naming_a_full_disk(path):
         _make_folder(path.parent)
-        for left in path.parent.glob(f".{escape(path.name)}.*.part"):  # by a program that was killed
+        for left in path.parent.glob(f".{escape(path.name)}.*.part"):  # of a program that was killed
             left.unlink(missing_ok=True)
         try:
             yield beside
@@ -69,12 +69,12 @@ def whole(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path | str) -> Iterator[Path]:
-    """Give a folder beside `path` to write to, and put it in the place of `path` only if all went well.
+    """Yield a folder beside `path` to write to, and replace `path` by it if no error was raised.
 
     Raises
     ------
     FullDiskError
-        if there is no space left; what was written is gone then
+        if there is no space left; what was written is then removed
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.part")
@@ -96,10 +96,10 @@ def whole_folder(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def output(path: Path) -> Iterator[Path]:
-    """Give a path to write to, for a file that the user named.
+    """Yield a path to write to, for a file that the user named.
 
-    A regular file appears whole or not at all, at the end of a symbolic link. A device or a pipe is written to as it
-    is: a rename would put a regular file in its place.
+    A regular file is written whole or not at all, and a symbolic link is followed. A device or a pipe is written to
+    directly, because a rename would replace it by a regular file.
 
     Raises
     ------
@@ -122,9 +122,9 @@ def output(path: Path) -> Iterator[Path]:
 
 
 def refuse_overwriting(path: Path, inputs: Iterable[Path]) -> None:
-    """Raise a HowlowError if a file that is to be written is one of those that are read, under whatever name."""
+    """Raise a HowlowError if the file to write is one of the files to read, even under another name."""
     for read in inputs:
-        with suppress(OSError, ValueError):  # a file that is missing or out of reach is not this one
+        with suppress(OSError, ValueError):  # a file that is missing or out of reach can't be overwritten
             if path.samefile(read):
                 raise HowlowError(f"{path}: would be overwritten, and it is read as well; name another file to write")
 
@@ -132,8 +132,8 @@ def refuse_overwriting(path: Path, inputs: Iterable[Path]) -> None:
 def is_full_disk(error: BaseException) -> bool:
     """Whether an error comes from a full disk or a used-up quota.
 
-    Libraries such as PyTorch and Matplotlib fail with errors of their own when a file can't be written; Python keeps
-    the cause with these.
+    Libraries such as PyTorch and Matplotlib raise errors of their own when a file can't be written. Python links these
+    to their cause.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -146,7 +146,7 @@ def is_full_disk(error: BaseException) -> bool:
 def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:  # a file, or a link to nothing: "File exists" would tell nobody what is wrong
+    except FileExistsError as error:  # a file or a broken link; "File exists" would not say so
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
 
 
@@ -157,7 +157,9 @@ def _naming_a_full_disk(path: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, HowlowError) or not is_full_disk(error):
             raise
-        raise FullDiskError(f"{path}: no space left on its disk; make room and start again, it goes on here") from None
+        raise FullDiskError(
+            f"{path}: no space left on its disk; make room and start again, finished work is kept"
+        ) from None
 
 
 def _flush(path: Path) -> None:
@@ -170,7 +172,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_entries(folder: Path) -> None:
-    """Wait until the names of the files in a folder are on the disk; some network file systems can't do that."""
+    """Wait until the names of the files in a folder are on the disk, if the file system can do that."""
     with suppress(OSError):
         _flush(folder)
 
@@ -182,26 +184,26 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, content: Any) -> None:
-    """Write JSON with sorted keys, whole or not at all: the same content gives the same bytes."""
+    """Write JSON with sorted keys, whole or not at all. The same content gives the same bytes."""
     write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
-    """What a JSON file holds.
+    """Read a JSON file.
 
     Raises
     ------
     DamagedFileError
-        if it is no JSON
+        if it is not JSON
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError:
-        raise DamagedFileError(f"{path}: is damaged: it is no JSON; start the workflow again to make it anew") from None
+        raise DamagedFileError(f"{path}: is damaged: not JSON; start the workflow again to make it anew") from None
 
 
 def sha256(path: Path | str) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """The SHA-256 of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -209,9 +211,9 @@ def sha256(path: Path | str) -> str:
 def write_rows(
     path: Path | str, rows: Iterable[np.ndarray], row_shape: tuple[int, ...], dtype: str, *, durable: bool = True
 ) -> int:
-    """Write a .npy file of shape (n_rows, *row_shape) row by row, whole or not at all; give n_rows.
+    """Write a .npy file of shape (n_rows, *row_shape) row by row, whole or not at all, and return n_rows.
 
-    Neither the number of rows has to be known before nor more than one be held. `durable` is that of `whole`.
+    The number of rows need not be known before, and only one row is held in memory. `durable` is that of `whole`.
     """
     n_rows = 0
     with whole(path, durable=durable) as beside, beside.open("wb") as file:
@@ -226,7 +228,7 @@ def write_rows(
 
 
 def read_row(path: Path | str, index: int) -> np.ndarray:
-    """One row of a .npy file, read and not mapped: the pages of a map would count as this process's memory."""
+    """Read one row of a .npy file. It is not mapped, because mapped pages count as memory of this process."""
     rows = open_rows(path)
     shape = rows.shape[1:]
     offset = rows.offset + index * rows.strides[0]
@@ -235,7 +237,7 @@ def read_row(path: Path | str, index: int) -> np.ndarray:
 
 @cache
 def open_rows(path: Path | str) -> np.memmap:
-    """A .npy file as a memory map."""
+    """Open a .npy file as a memory map."""
     return np.load(path, mmap_mode="r")
 
 
@@ -245,9 +247,9 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
 
 
 def to_cell(value: object) -> object:
-    """What stands for a value in a CSV file: itself, or after an apostrophe where a spreadsheet would run it.
+    """Prepare a value for a CSV file: text that a spreadsheet would run as a formula gets an apostrophe before it.
 
-    That is text which begins as a formula does, such as the tag `=1+1`, and is no number. `from_cell` undoes it.
+    Such text begins like a formula, as the tag `=1+1` does, and is not a number. `from_cell` removes the apostrophe.
     """
     if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value):
         return f"'{value}"
@@ -255,7 +257,7 @@ def to_cell(value: object) -> object:
 
 
 def from_cell(text: str) -> str:
-    """The text that `to_cell` wrote."""
+    """The text from which `to_cell` made this one."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
@@ -283,6 +285,6 @@ def write_frame(path: Path | str, table: "pd.DataFrame") -> None:
 
 
 def read_csv(path: Path | str) -> list[dict[str, str]]:
-    """The rows of a CSV file that `write_csv` or `write_frame` wrote, each by column."""
+    """Read the rows of a CSV file that `write_csv` or `write_frame` wrote, each as a dictionary by column."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         return [{name: from_cell(text) for name, text in row.items()} for row in csv.DictReader(file)]

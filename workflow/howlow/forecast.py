@@ -1,4 +1,4 @@
-"""Computes what a configuration will take, before anything runs: storage, temporary audio, trainings."""
+"""Computes in advance what a run of a configuration takes: storage, temporary audio and trainings."""
 
 import math
 from pathlib import Path
@@ -14,18 +14,19 @@ from howlow.representation import Representation, n_samples
 from howlow.tracks import SPLITS, Tracks
 
 _PASSES = 3
-"""A training step takes this number of times the multiply-accumulates of the network: once forward, twice backward."""
+"""A training step takes three times the multiply-accumulates of the network: once forward and twice backward."""
 
 
 def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str, str]]] | None:
-    """The clips of a dataset by its metadata, and what that leaves out and why.
+    """The clips of a dataset by its metadata, and the clips left out with the reasons.
 
-    None where nothing can be read yet: a demo, which is generated, and a published dataset without its files.
+    The result is None if nothing can be read yet: for a demo, which is generated, and for a published dataset whose
+    files are not there.
 
     Raises
     ------
     HowlowError
-        if the metadata is not as it must be, or the configuration asks for a tag that there is not
+        if the metadata can't be used, or the configuration asks for a tag that the dataset does not have
     """
     settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
@@ -39,7 +40,7 @@ def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str,
 
 
 def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
-    """Files of a published dataset that are not there."""
+    """The metadata files of a published dataset that are missing."""
     if config["datasets"][dataset]["kind"] not in ("mtat", "msd"):
         return []
     files = specs.metadata_files(config, dataset).values()
@@ -47,7 +48,7 @@ def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
 
 
 def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> dict[str, int]:
-    """Number of clips of each split of a dataset: those of its metadata or, without any, the published numbers."""
+    """The number of clips in each split of a dataset, by its metadata or, without metadata, as published."""
     settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
         return demo.split_sizes(settings["n_clips"])
@@ -57,13 +58,13 @@ def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> 
 
 
 def advice_on_excluded(durations_s: list[float], n_clips: int, seconds: float, max_excluded: float) -> str | None:
-    """What to set where so many clips are unusable that a run would stop; None where it would go on.
+    """Advice if a run would stop because too many clips are unusable. None if the run would go on.
 
     Parameters
     ----------
-    durations_s : lengths of the usable files, by their headers; of the other clips there is no usable file
+    durations_s : lengths of the files by their headers; clips whose file is missing or can't be opened have none
     n_clips : number of all clips
-    seconds, max_excluded : those of the dataset
+    seconds, max_excluded : the settings of the dataset
     """
     n_unusable = n_clips - sum(duration >= seconds for duration in durations_s)
     allowed = int(max_excluded * n_clips)
@@ -78,14 +79,14 @@ def advice_on_excluded(durations_s: list[float], n_clips: int, seconds: float, m
             advice = f"`seconds: {shorter_s:g}`, which nearly all files have, or {advice}"
     return (
         f"a run would stop after decoding: {n_unusable:,} of {n_clips:,} clips are unusable by their headers, and"
-        f" max_excluded {max_excluded:g} allows {allowed:,}. Mend these files, or set {advice}"
+        f" max_excluded {max_excluded:g} allows {allowed:,}. Repair these files, or set {advice}"
     )
 
 
 def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
     """The stored spectrograms of a dataset, with one row for each sample rate and number of bands.
 
-    Hops and log types are applied when the spectrograms are read, and take no storage.
+    Hops and log types are applied when the spectrograms are read, so they take no storage.
 
     Returns
     -------
@@ -101,19 +102,19 @@ def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
 
 
 def shard_bytes(config: dict[str, Any], dataset: str, n_clips: int) -> int:
-    """Bytes of the temporary audio of a shard of average length at the highest sample rate."""
+    """The bytes of temporary audio of an average shard at the highest sample rate."""
     settings = config["datasets"][dataset]
     longest = n_samples(max(specs.sample_rates(config, dataset)), settings["seconds"])
     return longest * 4 * -(-n_clips // settings["shards"])
 
 
 def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: int = 50) -> pd.DataFrame:
-    """The trainings of each experiment, and their floating-point operations. Those of scoring are not counted.
+    """The trainings of each experiment and their floating-point operations, without those of scoring.
 
     Returns
     -------
-    pd.DataFrame with the columns dataset, model, trainings, epochs, gmac_lowest, gmac_highest (a clip or, for
-        MUSICNN, the segment of it that an epoch trains on), flop
+    pd.DataFrame with the columns dataset, model, trainings, epochs, gmac_lowest, gmac_highest (for one clip or, with
+        MUSICNN, for the segment of it that an epoch trains on), flop
     """
     rows = []
     for experiment in config["experiments"]:
@@ -131,7 +132,7 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
 
 
 def training_flop(config: dict[str, Any], experiment: dict[str, Any], n_train: int, n_tags: int = 50) -> list[float]:
-    """Floating-point operations of one training of each cell of an experiment. Those of scoring are not counted."""
+    """The floating-point operations of one training of each cell of an experiment, without those of scoring."""
     seconds, epochs = config["datasets"][experiment["dataset"]]["seconds"], experiment["training"]["epochs"]
     cells = representations(experiment)
     return [_flop(_macs(experiment, cell, seconds, n_tags), n_train, epochs) for cell in cells]

@@ -1,4 +1,4 @@
-"""The GPUs of this machine: which ones PyTorch can use, and which one a program takes. Nothing here imports PyTorch."""
+"""Finds the GPUs that PyTorch can use, and gives each program one of them. Nothing here imports PyTorch."""
 
 import contextlib
 import fcntl
@@ -21,11 +21,11 @@ _WAIT_S = 1.0
 
 
 class GpuError(HowlowError):
-    """No GPU can be taken; the message says why."""
+    """No GPU can be taken. The message says why."""
 
 
 class Gpu(NamedTuple):
-    """A GPU by its name in `CUDA_VISIBLE_DEVICES`, and its memory in MB; 0 where the driver does not tell it."""
+    """A GPU: its name in `CUDA_VISIBLE_DEVICES`, and its memory in MB, or 0 if the driver does not tell it."""
 
     id: str
     memory_mb: int
@@ -35,7 +35,7 @@ class Gpu(NamedTuple):
 def visible() -> tuple[Gpu, ...]:
     """The GPUs that a training on this machine can take, as `CUDA_VISIBLE_DEVICES` restricts them.
 
-    There are none where PyTorch was built without CUDA, and where `nvidia-smi` is missing, fails or hangs.
+    There are none if PyTorch was built without CUDA, or if `nvidia-smi` is missing, fails or hangs.
     """
     if not _pytorch_has_cuda():
         return ()
@@ -45,17 +45,17 @@ def visible() -> tuple[Gpu, ...]:
 
 
 def parse(printed: str) -> tuple[Gpu, ...]:
-    """The GPUs in what `nvidia-smi` prints, one a line: its UUID, and its memory in MiB. Other lines are messages."""
+    """Parse the output of `nvidia-smi`: a line for each GPU, with its UUID and its memory in MiB, and messages."""
     rows = [line.split(",") for line in printed.splitlines() if line.startswith("GPU-")]
     return tuple(Gpu(uuid.strip(), _megabytes("".join(memory))) for uuid, *memory in rows)
 
 
 def restricted(gpus: tuple[Gpu, ...], wanted: str) -> tuple[Gpu, ...]:
-    """The GPUs that a value of `CUDA_VISIBLE_DEVICES` leaves: those before the first that is not there, as in CUDA."""
+    """The GPUs that `CUDA_VISIBLE_DEVICES` selects. As in CUDA, the first name of a missing GPU ends the list."""
     chosen: list[Gpu] = []
     for entry in (part.strip() for part in wanted.split(",")):
         if entry.isdecimal() and int(entry) < len(gpus):
-            # By its number, because CUDA may count the GPUs in another order than nvidia-smi does.
+            # The number is kept, because CUDA may count the GPUs in another order than nvidia-smi does.
             chosen.append(Gpu(entry, gpus[int(entry)].memory_mb))
         elif entry.startswith("MIG-"):
             chosen.append(Gpu(entry, 0))
@@ -68,15 +68,15 @@ def restricted(gpus: tuple[Gpu, ...], wanted: str) -> tuple[Gpu, ...]:
 
 @contextlib.contextmanager
 def place(ids: list[str], sharing: int) -> Iterator[None]:
-    """Have CUDA see one of some GPUs only, and keep a place on it for as long as the block runs.
+    """Choose one of some GPUs, let CUDA see only this one, and hold a place on it while the block runs.
 
-    A place is a locked file, one for each GPU and each of the programs that may share it. The kernel unlocks it when
-    the program ends, however it ends. Where all places are taken, by another run perhaps, the program waits.
+    A place is a locked file. Each GPU has as many as programs may share it. The kernel unlocks the file when the
+    program ends, however it ends. If all places are taken, perhaps by another run, the program waits.
 
     Parameters
     ----------
-    ids : names of GPUs, see `Gpu`; with none of them, nothing is chosen and nothing is locked
-    sharing : int, programs that may use one GPU at once
+    ids : names of GPUs, see `Gpu`; if there are none, nothing is chosen and nothing is locked
+    sharing : int, number of programs that may use one GPU at once
 
     Raises
     ------
@@ -103,7 +103,7 @@ def place(ids: list[str], sharing: int) -> Iterator[None]:
 
 
 def _free_place(folder: Path, ids: list[str], sharing: int) -> tuple[str, IO[str]] | None:
-    """A place on one of the GPUs that have the fewest programs, and its locked file."""
+    """Take a place on one of the GPUs with the fewest programs. Returns the GPU's name and the locked file."""
     for number in range(sharing):
         for gpu in ids:
             lock = (folder / f"{gpu.replace('/', '_')}.{number}.lock").open("w")
@@ -116,7 +116,7 @@ def _free_place(folder: Path, ids: list[str], sharing: int) -> tuple[str, IO[str
 
 
 def _nvidia_smi() -> str:
-    """What `nvidia-smi` prints; nothing where it is missing, fails or hangs."""
+    """The output of `nvidia-smi`, or nothing if it is missing, fails or hangs."""
     try:
         process = subprocess.Popen(_QUERY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, errors="replace")
     except OSError:
@@ -124,7 +124,7 @@ def _nvidia_smi() -> str:
     try:
         printed, _ = process.communicate(timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        process.kill()  # nobody waits for its end, because a broken driver may never let it end
+        process.kill()  # not waited for, because a broken driver may never let it end
         return ""
     return "" if process.returncode else printed
 
@@ -134,7 +134,7 @@ def _megabytes(mebibytes: str) -> int:
 
 
 def _pytorch_has_cuda() -> bool:
-    """Whether PyTorch was built for CUDA, by the small file in which it says so: to import it takes seconds."""
+    """Whether PyTorch was built for CUDA. This reads its version.py, because importing PyTorch takes seconds."""
     spec = importlib.util.find_spec("torch")
     version = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
     return bool(version and version.is_file() and runpy.run_path(str(version)).get("cuda"))

@@ -1,4 +1,4 @@
-"""Layers that PyTorch does not have as they are needed here: more exact, or leaner, than its own."""
+"""Layers that are more exact than PyTorch's own, or need less memory."""
 
 from typing import Any
 
@@ -6,16 +6,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-# Values to work on at a time, so that they stay in the processor's cache.
+# The number of values to work on at a time. They fit into the processor's cache.
 _BLOCK_SIZE = 1 << 18
 
 
 class NormalizeAndPool(nn.BatchNorm2d):
     """Batch normalization and max pooling, (batch, n, height, width) to (batch, n, height // h, width // w).
 
-    Where it trains on a CPU with the channels last, this is computed here: PyTorch's own kernel for that layout adds
-    up a channel's values one after the other in float32, so that its means are 100 times less exact than those of
-    its other layouts, and it keeps twice as much for the gradients. Elsewhere the layer is PyTorch's two.
+    When it trains on a CPU with the channels last, both are computed by the code in this module. PyTorch's own kernel
+    for that layout adds up the values of a channel one by one in float32. Its means are therefore 100 times less exact
+    than with other layouts, and it keeps twice as much memory for the gradients. In all other cases, PyTorch's two
+    layers are used.
     """
 
     def __init__(self, n_channels: int, window: tuple[int, int], epsilon: float, momentum: float):
@@ -24,7 +25,7 @@ class NormalizeAndPool(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         is_plain = x.device.type == "cpu" and x.dtype == torch.float32
-        has_many = x.numel() > x.shape[1]  # a single value a channel has no variance: PyTorch's layer refuses it
+        has_many = x.numel() > x.shape[1]  # one value a channel has no variance, and PyTorch's layer refuses it
         is_channels_last = x.is_contiguous(memory_format=torch.channels_last)
         if not (self.training and is_plain and has_many and is_channels_last):
             return max_pool2d(super().forward(x), self.window)
@@ -42,13 +43,13 @@ class NormalizeAndPool(nn.BatchNorm2d):
 
 
 class Float32Linear(nn.Linear):
-    """A dense layer that computes in float32, also where autocast has the others compute in fewer bits.
+    """A dense layer that always computes in float32, even if autocast makes other layers use fewer bits.
 
-    It gives a network's logits. In bfloat16 they would have 8 bits: many clips would get the same score.
+    It computes a network's logits. In bfloat16 they would have 8 bits, and many clips would get the same score.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        device = x.device.type  # `meta`, where costs are counted, has no autocast to be switched off
+        device = x.device.type  # costs are counted on `meta`, which has no autocast
         if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
             return super().forward(x)
         with torch.autocast(device, enabled=False):
@@ -56,7 +57,7 @@ class Float32Linear(nn.Linear):
 
 
 class _NormalizeAndPool(torch.autograd.Function):
-    """Of the batch's own mean and variance, which it gives, too."""
+    """Normalize by the mean and variance of the batch, pool, and return the mean and variance as well."""
 
     @staticmethod
     def forward(
@@ -81,7 +82,7 @@ class _NormalizeAndPool(torch.autograd.Function):
         x, mean, variance, scale, indices = ctx.saved_tensors
         n, width = x.shape[1], x.shape[3]
         rows, count = _rows(x), x.numel() // n
-        # Of what it is given as input, only the shape and layout count.
+        # This function uses only the shape and layout of its input, so x stands in for the normalized values.
         pool = torch.ops.aten.max_pool2d_with_indices_backward
         gradients = _rows(pool(gradient, x, ctx.window, ctx.window, (0, 0), (1, 1), False, indices))
         centre = mean.repeat(width)
@@ -90,7 +91,7 @@ class _NormalizeAndPool(torch.autograd.Function):
         products = [_sum((part - centre).mul_(block), n) for block, part in blocks]
         of_weight = torch.stack(products).sum(0) * inverse
         of_bias = _sum(gradient, n)
-        # Of x: scale (gradient - of_bias / count - normalized of_weight / count), in place.
+        # The gradient of x is scale * (gradient - of_bias / count - normalized * of_weight / count), in place.
         slope = -scale * inverse * of_weight / count
         offset = -scale * of_bias / count - mean * slope
         gradients.mul_(scale.repeat(width)).addcmul_(rows, slope.repeat(width)).add_(offset.repeat(width))
@@ -98,7 +99,7 @@ class _NormalizeAndPool(torch.autograd.Function):
 
 
 def _rows(x: Tensor) -> Tensor:
-    """A view of an image with the channels last as rows of (width * channels): long enough to work on fast."""
+    """View an image with the channels last as rows of (width * channels), long enough for fast arithmetic."""
     return x.permute(0, 2, 3, 1).reshape(x.shape[0] * x.shape[2], -1)
 
 
@@ -108,7 +109,7 @@ def _as_image(rows: Tensor, like: Tensor) -> Tensor:
 
 
 def _sum(x: Tensor, n: int) -> Tensor:
-    """The sum of each of n channels, which are last in rows or second in an image."""
+    """Sum the values of each of n channels, which are the last axis of rows or the second of an image."""
     rows = x if x.ndim == 2 else _rows(x)
     return rows.sum(0).view(-1, n).sum(0)
 

@@ -1,4 +1,4 @@
-"""The datasets. Each has one module, which makes `howlow.tracks.Tracks` of the dataset's own metadata."""
+"""The datasets. Each has one module, which reads the dataset's own metadata into `howlow.tracks.Tracks`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +22,8 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
 
     Parameters
     ----------
-    spec : what `howlow.specs.tracks` says of it
-    paths : where it lies, as `howlow.specs.paths` says
+    spec : the specification of the dataset, by `howlow.specs.tracks`
+    paths : the dataset's folders and files, by `howlow.specs.paths`
 
     Returns
     -------
@@ -33,7 +33,8 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
     Raises
     ------
     HowlowError
-        if a file is missing, can't be read, or says what it may not; or if the clips can't be trained and tested on
+        if a file is missing, can't be read or has invalid content, or if no network can be trained and tested on the
+        clips
     """
     settings = {key: value for key, value in spec.items() if key not in _NOT_FOR_LOADERS}
     try:
@@ -45,7 +46,7 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
 
 
 def split_rule(spec: dict[str, Any]) -> str:
-    """How the clips of a dataset are split, in words, by the specification of `tracks`."""
+    """Describe how the clips of a dataset are split, by the specification of `tracks`."""
     if spec["kind"] == "table":
         return "as the table says, or else by group"
     return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"

@@ -1,6 +1,7 @@
-"""What the readers of metadata tables share: checks that name file, row and column, and the choice of tags.
+"""Functions that the readers of metadata share: reading of tables, checks of rows and columns, and the choice of tags.
 
-Rows are counted as in a text table, whose first row has the names of the columns.
+An error names the file, the row and the column. Rows are counted as in a text table, whose first row has the names of
+the columns.
 """
 
 import csv
@@ -19,21 +20,21 @@ from pyarrow import csv as arrow_csv
 from howlow.errors import HowlowError
 from howlow.tracks import COLUMNS, MACRO, SPLITS, Tracks
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a newline among them
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # control characters, such as a newline
 _SHOWN_COLUMNS = 10
 
 
 class MetadataError(HowlowError):
-    """The metadata is not as it has to be. The message names file, row and column."""
+    """The metadata can't be used. The message names the file, the row and the column."""
 
 
 def read_table(path: Path, needed: Sequence[str]) -> pa.Table:
-    """Read a table, which is Parquet or text separated by commas or tabs; columns of text tables are text.
+    """Read a table in Parquet, or in text separated by commas or tabs. The columns of text tables are text.
 
     Raises
     ------
     MetadataError
-        if it can't be read, lacks one of the `needed` columns, or has a column twice
+        if the table can't be read, lacks one of the `needed` columns, or has a column twice
     """
     if _is_parquet(path):
         table = _read_parquet(path)
@@ -47,7 +48,7 @@ def read_table(path: Path, needed: Sequence[str]) -> pa.Table:
 
 
 def header(path: Path, delimiter: str) -> list[str]:
-    """The names of the columns of a text table; the file may begin with a byte-order mark."""
+    """Read the column names of a text table. The file may begin with a byte-order mark."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return next(csv.reader(file, delimiter=delimiter), [])
@@ -59,7 +60,7 @@ def header(path: Path, delimiter: str) -> list[str]:
 
 
 def read_text(path: Path, columns: Sequence[str], delimiter: str, use_threads: bool = True) -> pa.Table:
-    """A text table with all columns as text, after its header has been checked."""
+    """Read a text table with all columns as text. Its header has to be checked before."""
     try:
         return arrow_csv.read_csv(
             path,
@@ -71,13 +72,13 @@ def read_text(path: Path, columns: Sequence[str], delimiter: str, use_threads: b
         )
     except pa.ArrowInvalid as error:
         _check_utf8(path)
-        if use_threads:  # once more without them: only so Arrow says which row it is
+        if use_threads:  # once more without threads, because only then Arrow names the row
             return read_text(path, columns, delimiter, use_threads=False)
         raise MetadataError(f"{path}: {' '.join(str(error).split())}") from None
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a text file, without blanks around them and without empty ones."""
+    """Read the lines of a text file, without blanks around them and without empty lines."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -87,7 +88,7 @@ def read_list(path: Path) -> list[str]:
 
 
 def _check_utf8(path: Path) -> None:
-    """Name the first row that is not UTF-8."""
+    """Raise an error that names the first row that is not UTF-8, if there is one."""
     with path.open("rb") as file:
         for row, line in enumerate(file, start=1):
             try:
@@ -122,12 +123,12 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> N
 
 
 def text(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
-    """A column as text.
+    """Convert a column to text.
 
     Raises
     ------
     MetadataError
-        if it holds lists or the like, or is not UTF-8
+        if the column holds lists or other nested values, or is not UTF-8
     """
     values = table[column]
     if pa.types.is_nested(values.type):
@@ -140,7 +141,7 @@ def text(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
                 _valid_text(values.slice(index, 1))
             except pa.ArrowException:
                 raise MetadataError(f"{path}: row {index + 2}: column {column!r} is not UTF-8") from None
-        raise MetadataError(f"{path}: column {column!r} is no text: {error}") from None
+        raise MetadataError(f"{path}: column {column!r} is not text: {error}") from None
 
 
 def _valid_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -150,7 +151,7 @@ def _valid_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def full_text(path: Path, table: pa.Table, column: str) -> list[str]:
-    """A column of text in which no row may be empty or have a control character."""
+    """Read a column of text, in which no row may be empty or have a control character."""
     values = text(path, table, column).to_pylist()
     for row, value in enumerate(values, start=2):
         if not value:
@@ -160,18 +161,18 @@ def full_text(path: Path, table: pa.Table, column: str) -> list[str]:
 
 
 def check_printable(path: Path, column: str, values: Sequence[str]) -> None:
-    """Refuse control characters, a newline among them: whoever reads lists and logs would be misled."""
+    """Refuse control characters such as a newline, because they would garble lists and logs."""
     if _CONTROL.search("".join(values)):
         row, value = next((row, value) for row, value in enumerate(values, start=2) if _CONTROL.search(value))
         raise MetadataError(f"{path}: row {row}: {column} {value!r} has a control character; rename it")
 
 
 def check_tags(path: Path, tags: Sequence[str], rows: Sequence[Collection[str]] = (), first_row: int = 2) -> None:
-    """Refuse a tag that is there twice, or has a name that no tag may have.
+    """Refuse a tag that is there twice, or that has an invalid name.
 
     Parameters
     ----------
-    rows : the tags of each row from `first_row` on, where they stand in cells; without them, they are names of columns
+    rows : the tags of each row from `first_row` on, if tags stand in cells; empty if tags are the names of columns
     """
     twice = _first_twice(tags)
     for tag in tags:
@@ -200,12 +201,12 @@ def check_unique(path: Path, column: str, values: Sequence[str]) -> None:
     first: dict[str, int] = {}
     for row, value in enumerate(values, start=2):
         if value in first:
-            raise MetadataError(f"{path}: row {row}: {column} {value!r} is that of row {first[value]} already")
+            raise MetadataError(f"{path}: row {row}: {column} {value!r} is already in row {first[value]}")
         first[value] = row
 
 
 def relative_paths(path: Path, column: str, values: Sequence[str]) -> list[str]:
-    """Paths in their shortest form, so that the same file is there once; see `shortest_path`."""
+    """Bring paths into their shortest form, so that each file has one path; see `shortest_path`."""
     shortest = []
     for row, value in enumerate(values, start=2):
         short = shortest_path(value)
@@ -216,7 +217,7 @@ def relative_paths(path: Path, column: str, values: Sequence[str]) -> list[str]:
 
 
 def shortest_path(value: str) -> str:
-    """`a/b.wav` for `./a//b.wav`; nothing where a path is absolute, leads upwards, or nowhere."""
+    """Shorten `./a//b.wav` to `a/b.wav`. The result is empty if the path is empty, absolute, or leads upwards."""
     parts = value.split("/")
     if value.startswith("/") or ".." in parts:
         return ""
@@ -224,7 +225,7 @@ def shortest_path(value: str) -> str:
 
 
 def booleans(path: Path, table: pa.Table, tag: str) -> np.ndarray:
-    """A column of 0 and 1 as an array of shape (n_clips,)."""
+    """Read a column of 0 and 1 as an array of shape (n_clips,)."""
     column = text(path, table, tag)
     is_one = pc.is_in(column, pa.array(["1", "true"]))
     wrong = pc.invert(pc.or_(is_one, pc.is_in(column, pa.array(["0", "false"])))).to_numpy()
@@ -235,7 +236,7 @@ def booleans(path: Path, table: pa.Table, tag: str) -> np.ndarray:
 
 
 def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) -> tuple[str, ...]:
-    """The tags to learn: those of a list, those of a text file with one a line, or all that are known."""
+    """The tags to learn: those of a list, those of a text file with one tag a line, or all known tags."""
     if tags is None:
         return tuple(known)
     if isinstance(tags, str):
@@ -244,7 +245,7 @@ def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) 
             raise MetadataError(f"{source}: no such file; `tags` has to name a text file with one tag a line")
         tags = read_list(source)
         if not tags:
-            raise MetadataError(f"{source}: lists no tag; it has to name one a line")
+            raise MetadataError(f"{source}: lists no tag; it has to name one tag a line")
         if twice := _first_twice(tags):
             raise MetadataError(f"{source}: the tag {twice!r} is there twice")
     for tag in tags:
@@ -256,7 +257,7 @@ def chosen_tags(path: Path, known: Sequence[str], tags: list[str] | str | None) 
 
 
 def check_positives(path: Path, tags: Sequence[str], labels: np.ndarray) -> None:
-    """Refuse tags that no clip has, because nothing can be learned about them."""
+    """Refuse tags that no clip has, because they can't be learned."""
     without = np.flatnonzero(labels.sum(axis=0) == 0)
     if len(without):
         raise MetadataError(f"{path}: no clip has the tag {tags[without[0]]!r}: leave it out of `tags`")
@@ -267,7 +268,7 @@ def without_untagged(
 ) -> tuple[list[int], list[tuple[str, str]]]:
     """The indices of the clips to keep, and the clips left out with the reason.
 
-    With `untagged` `drop`, the clips that have none of the tags are left out; with `keep`, no clip is.
+    If `untagged` is `drop`, clips that have none of the tags are left out. If it is `keep`, all clips are kept.
     """
     is_kept = labels.any(axis=1) | (untagged == "keep")
     dropped = [(clip_ids[index], "has none of the tags") for index in np.flatnonzero(~is_kept).tolist()]
@@ -277,12 +278,13 @@ def without_untagged(
 def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str]]) -> None:
     """Refuse clips that no network can be trained and tested on.
 
-    A single tag that all clips of a split have, or none of them, does no harm: it has no figure there, as `check` says.
+    A single tag that all clips of a split have, or none of them, is accepted. It has no metrics there, and `check` says
+    so.
 
     Raises
     ------
     MetadataError
-        if a split is empty, or if every tag is that of all test clips or of none
+        if a split is empty, or if each tag belongs to all test clips or to none of them
     """
     where = f"datasets.{dataset}"
     if not tracks.clip_ids:
@@ -294,11 +296,11 @@ def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str
             without = f", {len(left_out)} being left out" if left_out else ""
             raise MetadataError(
                 f"{where}: none of its {len(tracks.clip_ids)} clips is in the split {split!r}{without}; every split"
-                " needs some, and one that is made needs three clips or, where there are groups, three groups at least"
+                " needs clips, and splits that are made need at least three clips or, with groups, three groups"
             )
     labels = tracks.labels[np.array(tracks.splits) == "test"]
     if not (labels.any(axis=0) & ~labels.all(axis=0)).any():
         raise MetadataError(
-            f"{where}: each tag is that of all {len(labels)} test clips or of none of them, so that no accuracy can be"
+            f"{where}: each tag belongs to all {len(labels)} test clips or to none of them, so no accuracy can be"
             " measured; add clips or choose other tags"
         )

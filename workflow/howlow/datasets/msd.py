@@ -1,12 +1,13 @@
 """The Million Song Dataset, with the split and the 50 Last.fm tags that the field uses.
 
-It has 241,889 previews of 30 s. The audio can't be downloaded any more, so that users bring their own copy.
+It has 241,889 previews of 30 s. The audio can't be downloaded any more, so users need a copy of their own.
 
 Bertin-Mahieux, Ellis, Whitman and Lamere, "The Million Song Dataset", ISMIR 2011; the split and the tag
 vectors are those of Jongpil Lee's music_dataset_split.
 
-Layout: `filtered_list_train.cP` (the first 201,680 train, the others validation), `filtered_list_test.cP`
-and `msd_id_to_tag_vector.cP`, pickles by Python 2; `50tagList.txt`; audio as `A/B/C/TRABC....mp3`.
+Layout: `filtered_list_train.cP` (the first 201,680 clips are for training, the others for validation),
+`filtered_list_test.cP` and `msd_id_to_tag_vector.cP`, which are pickles by Python 2; `50tagList.txt`; and the
+audio as `A/B/C/TRABC....mp3`.
 """
 
 import pickle
@@ -26,20 +27,20 @@ from howlow.tracks import Tracks, shards_by_hash
 N_TRAIN = 201_680
 PUBLISHED_SIZES = {"train": N_TRAIN, "validation": 11_774, "test": 28_435}
 
-# The types that such pickles hold. NumPy's constructors are listed by their old and their present names.
+# The types that these pickles hold. NumPy's constructors are listed by their old and their present names.
 _ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
 }
 
-# What loading a pickle may take: a multiple of its size, which real ones stay far below, and some room for small ones.
+# Loading a pickle may take a multiple of its size, and a fixed amount. The real pickles need far less.
 _MEMORY_FACTOR = 64
 _MEMORY_BYTES = 1 << 30
 
 
 class PickleError(HowlowError):
-    """A pickle is missing, is broken, or holds what the dataset does not need. The message names file and type."""
+    """A pickle is missing, broken, or holds a type that the dataset does not need. The message names file and type."""
 
 
 def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tuple[Tracks, list[tuple[str, str]]]:
@@ -48,26 +49,26 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     Parameters
     ----------
     root : the folder with the pickles and the audio
-    audio : `track_ids`, files are `A/B/C/TRABC....mp3`; `7digital`, `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` in
-        the root say where they are, as `8/9/8947470.clip.mp3`
-    shards : number of shards; a hash of its id decides which one a clip is in
+    audio : `track_ids` if the files are `A/B/C/TRABC....mp3`; `7digital` if `MSD_id_to_7D_id.pkl` and
+        `7D_id_to_path.pkl` in the root give their paths, such as `8/9/8947470.clip.mp3`
+    shards : number of shards; a hash of a clip's id decides which shard the clip is in
 
     Returns
     -------
     tracks : Tracks
-    left_out : list of (clip_id, reason), the clips of the split that have no tags, no path or that of another clip
+    left_out : list of (clip_id, reason), the clips of the split without tags or a path, or with another clip's path
 
     Raises
     ------
     HowlowError
-        if a file is missing, broken or holds what it may not; the message names it
+        if a file is missing, is broken or has invalid content; the message names it
     """
     root = Path(root)
     split_of = _split(root)
     vectors = _mapping(root / "msd_id_to_tag_vector.cP")
     tags_path = root / "50tagList.txt"
     if not tags_path.is_file():
-        raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the vectors")
+        raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the tag vectors")
     tags = tuple(metadata.read_list(tags_path))
     metadata.check_tags(tags_path, tags, [[tag] for tag in tags], first_row=1)
 
@@ -79,7 +80,7 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
         for clip_id in with_tags
         if clip_id not in paths and clip_id not in taken
     ]
-    left_out += [(clip_id, f"has the file of {other}") for clip_id, other in taken.items()]
+    left_out += [(clip_id, f"has the same file as {other}") for clip_id, other in taken.items()]
     clip_ids = list(paths)
     if not clip_ids:
         raise HowlowError(f"{root}: no track of the split has both tags and a path")
@@ -96,7 +97,7 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
 
 
 def _split(root: Path) -> dict[str, str]:
-    """The split of each clip of the two lists."""
+    """The split of each clip in the two lists."""
     first, test = _ids(root / "filtered_list_train.cP"), _ids(root / "filtered_list_test.cP")
     if twice := set(first) & set(test):
         raise PickleError(f"{root / 'filtered_list_test.cP'}: {min(twice)!r} is in filtered_list_train.cP too")
@@ -105,7 +106,7 @@ def _split(root: Path) -> dict[str, str]:
 
 
 def _labels(path: Path, vectors: dict[Any, Any], clip_ids: list[str], tags: tuple[str, ...]) -> np.ndarray:
-    """The array (n_clips, n_tags) of the clips' tag vectors, after a check of each."""
+    """Check the tag vectors of the clips, and stack them to an array (n_clips, n_tags)."""
     rows = []
     for clip_id in clip_ids:
         try:
@@ -114,7 +115,7 @@ def _labels(path: Path, vectors: dict[Any, Any], clip_ids: list[str], tags: tupl
             row = np.empty(0)
         rows.append(row)
         if len(row) != len(tags) or row.dtype.kind not in "biuf":
-            raise PickleError(f"{path}: the vector of {clip_id!r} is not one of {len(tags)} numbers, as there are tags")
+            raise PickleError(f"{path}: the vector of {clip_id!r} does not hold {len(tags)} numbers, one for each tag")
     values = np.array(rows)
     wrong = ~((values == 0) | (values == 1)).all(axis=1)
     if wrong.any():
@@ -123,7 +124,7 @@ def _labels(path: Path, vectors: dict[Any, Any], clip_ids: list[str], tags: tupl
 
 
 def _paths(root: Path, clip_ids: Iterable[str], audio: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The path of each clip that has one, relative to the root; and of the clips whose path another has, the other."""
+    """The path of each clip, relative to the root; and for each clip whose path another clip has, that other clip."""
     if audio == "track_ids":
         return {clip_id: f"{clip_id[2]}/{clip_id[3]}/{clip_id[4]}/{clip_id}.mp3" for clip_id in clip_ids}, {}
     source = root / "7D_id_to_path.pkl"
@@ -153,15 +154,15 @@ def _path(source: Path, value: Any) -> str:
 
 
 def unpickle(path: Path) -> Any:
-    """Load a pickle that Python 2 wrote. Byte strings become text; only arrays and plain types may be in it.
+    """Load a pickle that Python 2 wrote. It may hold only arrays and plain types. Byte strings become text.
 
     Raises
     ------
     PickleError
-        if it is missing or broken, names any other type or function, or asks for much more memory than it has bytes
+        if the pickle is missing or broken, names another type or a function, or asks for far more memory than its size
     """
     if not path.is_file():
-        raise PickleError(f"{path}: no such file")
+        raise PickleError(f"{path}: no such file; the dataset's root has to hold it")
     limit = _MEMORY_BYTES + _MEMORY_FACTOR * path.stat().st_size
     try:
         with path.open("rb") as file, _memory(limit):
@@ -172,15 +173,15 @@ def unpickle(path: Path) -> Any:
         raise PickleError(f"{path}: not a pickle that can be read: it asks for more than {limit >> 20} MB") from None
     except OSError:
         raise
-    except Exception as error:  # a damaged pickle can end in any of them
+    except Exception as error:  # a damaged pickle can raise any type of error
         raise PickleError(f"{path}: not a pickle that can be read: {' '.join(str(error).split())}") from None
 
 
 @contextmanager
 def _memory(n_bytes: int) -> Iterator[None]:
-    """Let this process ask for so much more memory and no further: a few bytes of a pickle can ask for terabytes.
+    """Let this process take at most `n_bytes` more memory, because a few bytes of a pickle can ask for terabytes.
 
-    Only Linux says how much there is now and keeps the limit; elsewhere the machine's own has to do.
+    Only Linux says how much memory a process has now and enforces the limit. On other systems nothing is limited.
     """
     if sys.platform != "linux":
         yield
@@ -217,5 +218,5 @@ def _ids(path: Path) -> list[str]:
     for number, clip_id in enumerate(ids):
         if not isinstance(clip_id, str) or not clip_id.isalnum() or not clip_id.isascii() or len(clip_id) < 5:
             shown = repr(clip_id) if isinstance(clip_id, str) else f"of the type {type(clip_id).__name__}"
-            raise PickleError(f"{path}: entry {number} of the list is {shown}, which is no track id")
+            raise PickleError(f"{path}: entry {number} of the list is {shown}, which is not a track id")
     return ids

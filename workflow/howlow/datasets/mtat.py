@@ -1,12 +1,12 @@
 """MagnaTagATune, and any collection in its layout.
 
-25,863 clips of about 29 s of music from Magnatune, tagged by players of a game.
+It has 25,863 clips of about 29 s of music from Magnatune, which players of a game tagged.
 
 Law, West, Mandel, Bay and Downie, "Evaluation of algorithms using games: The case of music tagging",
 ISMIR 2009. Licence of the annotations: CC BY-NC-SA.
 
-Layout: `annotations_final.csv` (tab-separated: `clip_id`, one 0/1 column a tag, `mp3_path`) and the audio
-folders `0` to `f`, in the root or in its subfolder `mp3`.
+Layout: `annotations_final.csv` (tab-separated: `clip_id`, one column of 0 and 1 for each tag, `mp3_path`), and the
+audio folders `0` to `f`, in the root or in its subfolder `mp3`.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ PUBLISHED_ROWS = 25_863
 PUBLISHED_TAGS = 188
 PUBLISHED_SIZES = {"train": 18_706, "validation": 1_825, "test": 5_329}
 PUBLISHED_TAGGED_SIZES = {"train": 15_247, "validation": 1_529, "test": 4_332}
-"""The number of usable clips, and of those among them that have one of the 50 tags of the literature."""
+"""The number of usable clips, and the number of those that have one of the literature's 50 tags."""
 
 ANNOTATIONS = "annotations_final.csv"
 FOLDERS = "0123456789abcdef"
@@ -45,10 +45,10 @@ def load(
     Parameters
     ----------
     root : the folder with `annotations_final.csv`
-    tags : the tags to keep, by name: a list, or a text file with one a line; None keeps all
+    tags : the names of the tags to keep: a list, or a text file with one tag a line; None keeps all
     exclude : a CSV file of unusable clips, with columns `clip_id` and `reason`
     untagged : `keep` or `drop` the clips that have none of the tags
-    split : `folders`, 0-b train, c validation, d-f test; or `artists`, of about the same sizes and no artist in two
+    split : `folders` (0-b train, c validation, d-f test), or `artists` (about the same sizes, no artist in two splits)
     shards : number of shards, 1 to 16; each takes whole folders
 
     Returns
@@ -59,7 +59,7 @@ def load(
     Raises
     ------
     MetadataError
-        if a file is missing, or a row or column is not as it must be
+        if a file is missing, or a row or column is invalid
     """
     path = Path(root) / ANNOTATIONS
     table = _read(path)
@@ -93,14 +93,14 @@ def load(
 
 
 def _split_by_artist(mp3_paths: list[str]) -> list[str]:
-    """A split of the sizes that the split by folder has. A path is `folder/artist-album-track-title-from-to.mp3`."""
+    """Split by artist, into sizes like those by folder. A path is `folder/artist-album-track-title-from-to.mp3`."""
     total = sum(PUBLISHED_SIZES.values())
     artists = [PurePosixPath(mp3_path).name.split("-")[0] for mp3_path in mp3_paths]
     return splits.by_group(artists, {split: size / total for split, size in PUBLISHED_SIZES.items()})
 
 
 def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, split: str) -> None:
-    """Say where the whole MagnaTagATune differs from what others report. Of other collections nothing is reported."""
+    """Warn if the whole MagnaTagATune differs from what others report. Other collections are not compared."""
     if table.num_columns - 2 != PUBLISHED_TAGS:
         return
     if table.num_rows != PUBLISHED_ROWS:

@@ -1,8 +1,8 @@
-"""A user's own collection: a CSV or Parquet table with a row a clip.
+"""A user's own collection: a CSV or Parquet table with one row for each clip.
 
-Columns: `path`, relative to the root; `clip_id`, else the path stands for it; `split`, else one is made; `group`, such
-as the artist or the album, which is never split across; and the tags, either as columns of 0 and 1, which all other
-columns are, or as one column `tags` of separated names.
+The column `path` is relative to the root. Without a column `clip_id`, the path is the id. Without a column `split`, a
+split is made. The clips of one `group`, such as an artist or an album, are always in one split. The tags are either one
+column `tags` of separated names, or all other columns, which hold 0 and 1.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from howlow.datasets.metadata import MetadataError
 from howlow.tracks import SPLITS, Tracks, shards_by_hash
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-"""The share of the clips that each split gets where the table has no column `split`."""
+"""The share of the clips that each split gets if the table has no column `split`."""
 
 _RESERVED = ("clip_id", "path", "split", "group", "tags")
 _SYNONYMS = {"valid": "validation", "val": "validation", "training": "train", "testing": "test"}
@@ -38,13 +38,13 @@ def load(
     Parameters
     ----------
     root : the folder that paths are relative to
-    table : the CSV (comma or tab) or Parquet file
-    tags : the tags to keep, by name: a list, or a text file with one a line; None keeps all
-    top : keep only so many of them, those of the most clips
-    min_clips : keep only tags of at least so many clips
-    separator : between the names in the column `tags`
+    table : a CSV file (separated by commas or tabs) or a Parquet file
+    tags : the names of the tags to keep: a list, or a text file with one tag a line; None keeps all
+    top : keep only this number of tags, those with the most clips
+    min_clips : keep only tags that have at least this number of clips
+    separator : the text between the names in the column `tags`
     untagged : `keep` or `drop` the clips that have none of the tags
-    shards : number of shards; a hash of its id decides which one a clip is in
+    shards : number of shards; a hash of a clip's id decides which shard the clip is in
 
     Returns
     -------
@@ -54,7 +54,7 @@ def load(
     Raises
     ------
     MetadataError
-        if the file is missing, or a row or column is not as it must be
+        if the file is missing, or a row or column is invalid
     """
     path = Path(table)
     content = _read(path)
@@ -80,7 +80,7 @@ def load(
 
 def _read(path: Path) -> pa.Table:
     if not path.is_file():
-        raise MetadataError(f"{path}: no such file; `table` has to name a CSV or Parquet file with a row a clip")
+        raise MetadataError(f"{path}: no such file; `table` has to name a CSV or Parquet file with a row for each clip")
     content = metadata.read_table(path, ["path"])
     if not content.num_rows:
         raise MetadataError(f"{path}: has no rows")
@@ -88,7 +88,7 @@ def _read(path: Path) -> pa.Table:
 
 
 def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], np.ndarray]:
-    """All tags, and the array (n_clips, n_tags) that says which clip has which tag."""
+    """All tags, and a boolean array (n_clips, n_tags) that says which clip has which tag."""
     columns = [name for name in content.column_names if name not in _RESERVED]
     if "tags" not in content.column_names:
         if not columns:
@@ -111,24 +111,27 @@ def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], n
 def _choose(
     path: Path, known: list[str], labels: np.ndarray, tags: list[str] | str | None, top: int | None, min_clips: int
 ) -> tuple[str, ...]:
-    """The tags asked for that are frequent enough: in the order of the list or, with `top`, the most frequent first."""
+    """The requested tags that are frequent enough, in the given order or, with `top`, by decreasing frequency."""
     asked = metadata.chosen_tags(path, known, tags)
     count = dict(zip(known, labels.sum(axis=0).tolist(), strict=True))
     frequent = [tag for tag in asked if count[tag] >= min_clips]
     if len(frequent) < len(asked):
         rare = [tag for tag in asked if count[tag] < min_clips]
-        print(f"{len(rare)} tags left out, of fewer than min_clips {min_clips} clips: {', '.join(rare[:20])}")
+        print(
+            f"{len(rare)} tags left out, because they have fewer than {min_clips} clips (min_clips):"
+            f" {', '.join(rare[:20])}"
+        )
     if top is not None:
         frequent = sorted(frequent, key=lambda tag: (-count[tag], tag))[:top]
     if not frequent:
         raise MetadataError(
-            f"{path}: no tag has min_clips {min_clips} clips; the most frequent has {max(count.values())}"
+            f"{path}: no tag reaches min_clips {min_clips}; the most frequent has {max(count.values())} clips"
         )
     return tuple(frequent)
 
 
 def _splits(path: Path, content: pa.Table, paths: list[str], kept: list[int]) -> dict[int, str]:
-    """The split of each clip by its index: as the table says, or made of those that are kept."""
+    """The split of each clip, by index: as the table says, or a new split of the clips that are kept."""
     groups = metadata.full_text(path, content, "group") if "group" in content.column_names else paths
     if "split" not in content.column_names:
         return dict(zip(kept, splits.by_group([groups[index] for index in kept], SHARES), strict=True))

@@ -1,4 +1,4 @@
-"""Figures, one module each: readable in print, in grey and by the colour-blind. Here is what they share."""
+"""Figures, one module each, and what they share. They are readable in print, in grey and by the colour-blind."""
 
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ STYLE: Any = {
 }
 
 BANDS_PALETTE = "viridis"
-"""Of numbers of bands: its lightness rises evenly, for the colour-blind and in grey alike."""
+"""The palette for numbers of bands. Its lightness rises evenly, so it also works in grey and for the colour-blind."""
 
 
 def save(figure: Figure, *paths: Path) -> None:
-    """Save a figure in the format of each file's ending; the same figure gives the same bytes."""
+    """Save a figure in the format of each file's ending. The same figure gives the same bytes."""
     metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     for path in paths:
         with mpl.rc_context(STYLE), files.whole(path) as beside:
@@ -39,5 +39,5 @@ def save(figure: Figure, *paths: Path) -> None:
 
 
 def title(axis: Axes, text: str) -> None:
-    """A title at the left, where reading starts."""
+    """Put a title at the left, where reading starts."""
     axis.set_title(text, loc="left", fontweight="bold", pad=3)

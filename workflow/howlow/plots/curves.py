@@ -14,11 +14,11 @@ LOSSES = {"train_loss": "training loss", "val_loss": "validation loss"}
 
 
 def curves(history: pd.DataFrame, dataset: str, model: str) -> Figure:
-    """Training and validation loss against epochs, a line a cell and seed, coloured by number of bands.
+    """Plot training and validation loss against epochs, with one line for each cell and seed, coloured by bands.
 
     Parameters
     ----------
-    history : rows with cell, seed, n_mels, epoch, train_loss, val_loss
+    history : rows with the columns cell, seed, n_mels, epoch, train_loss and val_loss
     """
     bands = sorted(history["n_mels"].unique(), reverse=True)
     colours = dict(zip(bands, sns.color_palette(BANDS_PALETTE, len(bands)), strict=True))

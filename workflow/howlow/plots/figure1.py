@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from howlow.plots import STYLE, WIDTH_INCHES, title
 from howlow.words import LOG_NAMES, METRICS, MODELS
 
-# Okabe and Ito's blue and vermilion differ in grey too; shape and filling say the same once more.
+# Okabe and Ito's blue and vermilion differ in grey, too. Shape and filling also tell the log types apart.
 LOG_TYPES: dict[str, dict[str, Any]] = {
     "log": {"color": "#0072B2", "marker": "o", "markerfacecolor": "white"},
     "db": {"color": "#D55E00", "marker": "s"},
@@ -25,7 +25,7 @@ _DODGE = {"log": -0.13, "db": 0.13}
 
 
 def figure1(summary: pd.DataFrame) -> Figure:
-    """The paper's Figure 1: ROC AUC and PR AUC at each sample rate, and the GMAC of every configuration.
+    """Plot the paper's Figure 1: ROC AUC and PR AUC at each sample rate, and the GMAC of every cell.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def figure1(summary: pd.DataFrame) -> Figure:
 
     Returns
     -------
-    Figure, a panel for each metric and sample rate, and one for the GMAC; all share the horizontal axis
+    Figure with a panel for each metric and sample rate, and one for the GMAC; all share the horizontal axis
     """
     summary = summary.sort_values(["n_mels", "hop_factor"], ascending=[False, True])
     places = _places(summary)
@@ -45,7 +45,7 @@ def figure1(summary: pd.DataFrame) -> Figure:
             _draw_metric(axis, summary[summary["sample_rate_hz"] == rate], places, metric)
             title(axis, f"{METRICS[metric]} at {rate / 1000:g} kHz")
         _legend(axes[0])
-        for metric in METRICS:  # panels of one metric share their range: the sample rates compare
+        for metric in METRICS:  # panels of one metric share their range, to compare sample rates
             _share_range([axis for axis, (of, _) in zip(axes, panels, strict=False) if of == metric])
         _draw_gmac(axes[-1], summary, places)
         title(axes[-1], "Multiply-accumulates of one clip")
@@ -61,7 +61,7 @@ def figure1(summary: pd.DataFrame) -> Figure:
 
 
 def _places(summary: pd.DataFrame) -> dict[tuple[int, int], float]:
-    """Where each (bands, hop) stands on the horizontal axis: groups of bands with a gap between them."""
+    """The position of each (bands, hop) on the horizontal axis, with a gap between numbers of bands."""
     places: dict[tuple[int, int], float] = {}
     position, previous = 0.0, None
     for n_mels, hop_factor in summary[["n_mels", "hop_factor"]].drop_duplicates().itertuples(index=False):
@@ -118,12 +118,12 @@ def _share_range(axes: Sequence[Axes]) -> None:
 
 
 def _legend(axis: Axes) -> None:
-    """On the line of the title, where no data can be."""
+    """Draw the legend on the line of the title, where it hides no data."""
     axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, handletextpad=0.5, borderaxespad=0)
 
 
 def _label_places(axis: Axes, places: dict[tuple[int, int], float]) -> None:
-    """Hops as ticks, and under each group its number of bands."""
+    """Label the ticks with hops, and each group with its number of bands."""
     axis.set_xticks(list(places.values()), [f"×{hop}" for _, hop in places])
     for n_mels in dict.fromkeys(n_mels for n_mels, _ in places):
         inside = [place for (bands, _), place in places.items() if bands == n_mels]
@@ -142,7 +142,7 @@ def _label_places(axis: Axes, places: dict[tuple[int, int], float]) -> None:
 
 
 def _separate_groups(axis: Axes, places: dict[tuple[int, int], float]) -> None:
-    """A hairline between numbers of bands."""
+    """Draw a thin line between numbers of bands."""
     keys = list(places)
     for before, after in pairwise(keys):
         if before[0] != after[0]:

@@ -1,4 +1,4 @@
-"""Which tags suffer when resolution goes: a heat map of ROC AUC by tag and representation."""
+"""A heat map that shows which tags lose ROC AUC at reduced representations."""
 
 import matplotlib as mpl
 import numpy as np
@@ -15,16 +15,16 @@ _RICH_FIRST = ["sample_rate_hz", "n_mels", "hop_factor"]
 
 
 def losses(metrics: pd.DataFrame) -> pd.DataFrame:
-    """What every tag loses in ROC AUC at every representation against the richest one, in points.
+    """The loss of ROC AUC of every tag at every representation against the richest one, in points.
 
     Parameters
     ----------
-    metrics : rows with sample_rate_hz, n_mels, hop_factor, log_type, tag, roc_auc: of the test split, by seed or not
+    metrics : rows with the columns sample_rate_hz, n_mels, hop_factor, log_type, tag and roc_auc, for the test split
 
     Returns
     -------
-    pd.DataFrame, tags by (sample_rate_hz, n_mels, hop_factor), means over seeds and log types; the richest
-    representation comes first, and the tags that lose most on average
+    pd.DataFrame, tags by (sample_rate_hz, n_mels, hop_factor), means over seeds and log types. The richest
+    representation and the tags that lose most on average come first
     """
     table = 100 * metrics.pivot_table(index="tag", columns=_RICH_FIRST, values="roc_auc", aggfunc="mean")
     table = table.sort_index(axis=1, level=_RICH_FIRST, ascending=[False, False, True])
@@ -33,7 +33,7 @@ def losses(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
-    """Losses as colours, a panel a sample rate; at the left each tag's ROC AUC at the richest representation."""
+    """Plot losses as colours, with a panel for each sample rate. A tag's label has its ROC AUC at the richest one."""
     lost = losses(metrics)
     rates = lost.columns.get_level_values("sample_rate_hz").unique()
     widths = [lost[rate].shape[1] for rate in rates]
@@ -61,7 +61,7 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
         rate, n_mels, hop_factor = lost.columns.to_frame().iloc[0]
         logs = " and ".join(LOG_NAMES[log] for log in sorted(metrics["log_type"].unique()))
         figure.suptitle(
-            f"{MODELS[model]} on {dataset}, {logs}: tags that lose most first; the figure beside a tag is its ROC AUC"
+            f"{MODELS[model]} on {dataset}, {logs}: tags that lose most first; the number beside a tag is its ROC AUC"
             f" (%) with {n_mels} bands, ×{hop_factor}, {rate / 1000:g} kHz",
             x=0.01,
             ha="left",
@@ -72,7 +72,7 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
 
 
 def _label_columns(axis: Axes, lost: pd.DataFrame) -> None:
-    """Hops under the columns, numbers of bands under their groups, and a line between groups."""
+    """Label columns with hops and groups with numbers of bands, and draw a line between groups."""
     bands = lost.columns.get_level_values("n_mels").to_numpy()
     axis.set_xticks(range(len(bands)), [f"×{hop}" for hop in lost.columns.get_level_values("hop_factor")])
     axis.tick_params(axis="x", labelrotation=90, labelsize=6)

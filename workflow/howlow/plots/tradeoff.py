@@ -1,4 +1,4 @@
-"""The trade-off: accuracy against what it costs."""
+"""The figure of the trade-off between accuracy and costs."""
 
 import matplotlib as mpl
 import numpy as np
@@ -26,7 +26,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def tradeoff(table: pd.DataFrame) -> Figure:
-    """Both metrics against every cost, with the Pareto front of each panel as a line.
+    """Plot both metrics against every cost, with the Pareto front of each panel as a line.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def tradeoff(table: pd.DataFrame) -> Figure:
 
     Returns
     -------
-    Figure, a row a metric and a column a cost; colours are numbers of bands, markers hops, filled at the higher rate
+    Figure with a row for each metric and a column for each cost. Colours show the number of bands, markers the hop,
+    and filled markers the highest sample rate
     """
     bands = sorted(table["n_mels"].unique(), reverse=True)
     colours = dict(zip(bands, sns.color_palette(BANDS_PALETTE, len(bands)), strict=True))
