@@ -176,12 +176,12 @@ TABLE = [
         lambda config: _vgg(config)["training"].update(epochs=2),
     ),
     Change(
-        "one tag less",
+        "one tag fewer",
         {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
     ),
     Change(
-        "one tag less, and another window at once",
+        "one tag fewer, and another window at once",
         {"tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: (
             config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
@@ -356,7 +356,7 @@ OWN_JOBS |= {"paper_table": 1, "figure1": 1, "tags": 1, "sonify": 1, "decode": 5
 
 OWN_TABLE = [
     Change("one more row in the table", {**_ONE_SHARD, **_OF_MINE}, files=_add_clip),
-    Change("one row less", {**_ONE_SHARD, **_OF_MINE}, files=_edit_table(lambda rows: rows[:-1])),
+    Change("one row fewer", {**_ONE_SHARD, **_OF_MINE}, files=_edit_table(lambda rows: rows[:-1])),
     Change("the rows in another order", _OF_MINE, files=_edit_table(lambda rows: [rows[0], *reversed(rows[1:])])),
     Change("one clip gets another tag", _OF_MINE, files=_edit_table(lambda rows: [*rows[:-1], rows[-1] + "|quiet"])),
     Change(
