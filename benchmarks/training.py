@@ -114,7 +114,7 @@ def run_loop(name: str, folder: Path, width: float, batch_size: int, n_steps: in
 
 
 def on_a_cpu(folder: Path, width: float, batch_size: int, n_steps: int = 20, rounds: int = 3) -> None:
-    """Print the ratio of the speeds of both loops, which take turns in processes of one thread, and their differences."""
+    """Print the ratio of the speeds of both loops, which take turns in processes of one thread, and compare them."""
     n_clips = 4 * batch_size
     store = make_store(folder, n_clips)
     for index in range(n_clips):
