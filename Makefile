@@ -1,7 +1,7 @@
 # make figure1   from nothing to results/figure1.pdf
-# make all       and to all other results: tables, statistics, trade-off, sound, report
+# make all       from there to all other results: tables, statistics, trade-off, sound, report
 # make test      all checks and tests
-# They set up .venv from the locked requirements first, with the newest of these Pythons that is here.
+# Each first sets up .venv from the locked requirements, with the newest of these Pythons that it finds.
 PYTHONS := 3.13 3.12 3.11
 PYTHON ?= $(PYTHONS:%=python%) python3 python
 VENV ?= .venv
@@ -11,7 +11,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# The shell reads it from its environment, so that its name may have blanks and quotes.
+# The shell reads CONFIG from its environment, so that the path may have blanks and quotes.
 export CONFIG
 
 .PHONY: figure1 all configuration test check plans docs wheels lock clean
@@ -36,22 +36,24 @@ check: $(VENV)/development
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 
-# Every shipped configuration plans without data, with the jobs that tests/plans.yaml has.
+# Check that every shipped configuration plans the jobs of tests/plans.yaml, without any data.
 plans: $(VENV)/development
 	$(BIN)/python workflow/scripts/plan.py --expect tests/plans.yaml
 
-# The key tables of config/README.md, of README.md the rule graph and the table of reruns, of docs/scale.md the numbers.
+# Write the key tables of config/README.md, the rule graph and the tables of reruns of README.md, and the numbers of
+# docs/scale.md.
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
 
-# Whether the locked packages can be installed with each of the Pythons, on Linux and on macOS. It takes some minutes.
+# Check that the locked packages can be installed with each of the Pythons, on Linux and macOS. It takes some minutes.
 wheels: $(VENV)/runtime
 	$(BIN)/python envs/check_wheels.py $(PYTHONS)
 
-# To be run with the newest of the Pythons, and `make wheels` after it: what only a newer Python needs is in the .in files
-# with a marker, which pip-compile leaves out under an older one.
-# Whether the index offers PyTorch's CPU build or its CUDA build must not show: the first has a suffix to its version that
-# other machines do not have, the second needs further packages, which it names in exact versions itself.
+# Run this with the newest of the Pythons, and `make wheels` after it. The .in files have a marker for what only a newer
+# Python needs, and under an older one pip-compile leaves it out.
+# The lock must not depend on whether the index offers PyTorch's CPU build or its CUDA build. The version of the first
+# has a suffix that other indexes do not have. The second needs further packages, which it names in exact versions
+# itself.
 lock: $(VENV)/development
 	$(INSTALL) pip-tools
 	cd envs && for name in requirements requirements-dev; do \

@@ -1,9 +1,9 @@
-"""How far howlow's mel-spectrograms are from Essentia's and LibROSA's; writes the table of docs/front-end.md.
+"""Measure how far howlow's mel-spectrograms are from Essentia's and LibROSA's; write the table of docs/front-end.md.
 
     python benchmarks/exactness.py [AUDIO_FILE]
 
-AUDIO_FILE is a file of music; without it, a clip of the demo stands for music. LibROSA is among the
-development requirements.
+AUDIO_FILE is a file of music. Without it, a clip of the demo takes its place. LibROSA is among the development
+requirements.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def signals(rate: int, music: Path | None) -> dict[str, np.ndarray]:
 
 
 def essentia_mel(signal: np.ndarray, rate: int, n_mels: int, symmetric: bool = False) -> np.ndarray:
-    """Essentia's chain frame by frame."""
+    """A mel-spectrogram by Essentia's chain of algorithms, frame by frame."""
     window = es.Windowing(type="hann", size=512, symmetric=symmetric, zeroPhase=False, normalized=False)
     spectrum = es.Spectrum(size=512)
     bands = es.MelBands(
@@ -61,21 +61,21 @@ def essentia_mel(signal: np.ndarray, rate: int, n_mels: int, symmetric: bool = F
 
 
 def librosa_mel(signal: np.ndarray, rate: int, n_mels: int) -> np.ndarray:
-    """LibROSA's function, with zeros around the signal as in Essentia."""
+    """A mel-spectrogram by LibROSA, with zeros around the signal as in Essentia."""
     return librosa.feature.melspectrogram(
         y=signal, sr=rate, n_fft=512, hop_length=256, n_mels=n_mels, pad_mode="constant"
     )
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Relative difference (Frobenius) over the frames that both have; absolute where theirs is zero."""
+    """Relative difference (Frobenius norm) over the frames that both have; the absolute one if theirs is zero."""
     norm = np.linalg.norm(theirs)
     gap = np.linalg.norm(ours[:, : theirs.shape[1]] - theirs)
     return float(gap / norm) if norm else float(gap)
 
 
 def table(music: Path) -> str:
-    """A row a pair: the largest differences over all signals, and what the other window would change on music."""
+    """One row per pair: the largest differences over all signals, and the difference of the two windows on music."""
     lines = [
         "| sample rate | bands | Essentia | Essentia, symmetric | LibROSA | LibROSA, music | windows, music |",
         "|---|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""The feed alone: clips a second from a warm page cache to where a GPU, or a CPU's training step, takes them.
+"""Measure the feed alone: clips per second from a warm page cache to a GPU, or to a training step on a CPU.
 
     python benchmarks/feed.py
 
@@ -31,7 +31,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def plain_ahead(store: Store, parts: list[np.ndarray]) -> Iterator[Tensor]:
-    """Batches in float16 that one thread has read and compressed."""
+    """Batches in float16, which one thread has read and compressed."""
     with ThreadPoolExecutor(1) as reader:
         yield from reader.map(lambda part: torch.from_numpy(store.read(part)).half(), parts)
 
@@ -42,7 +42,7 @@ def plain(store: Store, parts: list[np.ndarray]) -> Iterator[Tensor]:
 
 
 def seconds(ways: dict[str, Callable[[], Iterable[Tensor]]], rounds: int) -> dict[str, float]:
-    """The shortest time of each way to give all its batches; the ways take turns."""
+    """The shortest time in which each way gives all its batches; the ways take turns."""
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(rounds):
         for name, way in ways.items():
@@ -53,7 +53,7 @@ def seconds(ways: dict[str, Callable[[], Iterable[Tensor]]], rounds: int) -> dic
 
 
 def measure(folder: Path, n_clips: int, hop_factor: int, log_type: str, is_segment: bool, rounds: int) -> None:
-    """Print a row of the table: a representation, as whole clips or as segments."""
+    """Print a row of the table, for whole clips or segments of one representation."""
     store = open_store(folder / "manifest.json", hop_factor, log_type)
     rng = np.random.default_rng(0)
     order = rng.permutation(n_clips)
@@ -90,7 +90,7 @@ def measure(folder: Path, n_clips: int, hop_factor: int, log_type: str, is_segme
 def main(n_clips: int, rounds: int) -> None:
     training.prepare(1)
     readers = " | ".join(f"{number} reader{'s' * (number > 1)}" for number in READERS)
-    print(f"| input | plain, clips/s | {readers} | times the plain way | on a CPU: times the plain way |")
+    print(f"| input | plain, clips/s | {readers} | ratio to the plain way | on a CPU: ratio to the plain way |")
     print("|---" * (len(READERS) + 4) + "|")
     with tempfile.TemporaryDirectory() as folder:
         make_store(Path(folder), n_clips, SHAPE)
@@ -101,7 +101,7 @@ def main(n_clips: int, rounds: int) -> None:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--clips", type=int, default=1000, help="clips in the store, 350 KB each")
+    options.add_argument("--clips", type=int, default=1000, help="number of clips in the store, 350 KB each")
     options.add_argument("--rounds", type=int, default=5, help="how often each way is timed")
     args = options.parse_args()
     main(args.clips, args.rounds)

@@ -1,9 +1,9 @@
-"""What it costs that files reach the disk before they get their names: small files, and large ones.
+"""Measure the cost of flushing files to the disk before they get their names, for small and for large files.
 
     python benchmarks/flushing.py FOLDER
 
-writes to a folder on the disk to measure, and deletes what it wrote. Both ways are measured in turn; the best of five
-rounds counts.
+writes files to a folder on the disk to measure, and deletes them. Both ways take turns, and the best of five rounds
+counts.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(folder: Path) -> None:
                 taken.append(_write(folder, n_files, content, durable))
         plain, flushed = (min(taken) for taken in seconds.values())
         print(
-            f"{n_files} files of {n_bytes / 1000:,g} kB: {1000 * plain / n_files:.2f} ms a file, flushed"
+            f"{n_files} files of {n_bytes / 1000:,g} kB: {1000 * plain / n_files:.2f} ms per file, flushed"
             f" {1000 * flushed / n_files:.2f} ms ({flushed / plain:.1f} times)"
         )
 

@@ -1,11 +1,11 @@
-"""The front end against the way of the paper's authors: from audio files to mel-spectrograms.
+"""Compare the speed of the front end, from audio files to mel-spectrograms, with that of the paper's authors.
 
-All 14 pairs of sample rate and number of bands, both log types. Every figure of a table comes from the same
-run and the same clips, so that the ratios hold on a machine that others use, too:
+It computes all 14 pairs of sample rate and number of bands in both log types. Every figure of a table comes from the
+same run and the same clips, so that the ratios hold even on a machine that others use:
 
     python benchmarks/front_end.py [FOLDER]
 
-FOLDER is one in MagnaTagATune's layout; without it, clips of the demo are generated.
+FOLDER is in MagnaTagATune's layout. Without it, clips of the demo are generated.
 """
 
 import argparse
@@ -34,7 +34,7 @@ BANDS = (128, 96, 48, 32, 24, 16, 8)
 
 
 def authors(path: Path) -> list[np.ndarray]:
-    """As the authors' extraction works: Essentia frame by frame, its logarithms too, a loader for each sample rate."""
+    """The authors' extraction: Essentia frame by frame, also for the logarithms, with a loader for each sample rate."""
     import essentia.standard as es
 
     spectrograms = []
@@ -71,7 +71,7 @@ def _mel_bands(es, rate: int, n_mels: int):
 
 
 def howlow(path: Path) -> list[np.ndarray]:
-    """As howlow's library does it."""
+    """The extraction by howlow's library."""
     spectrograms = []
     for rate, clip in audio.load_clips(path, RATES).items():
         power = mel.power_spectrum(clip)
@@ -87,7 +87,7 @@ def decoding(path: Path) -> np.ndarray:
 
 
 def one_process(ways: list[Callable], paths: list[Path]) -> dict[str, float]:
-    """Median time of a clip of each way in ms, all of them in turn on every clip."""
+    """Median time per clip in ms of each way; all ways take turns on every clip."""
     times: dict[str, list[float]] = {way.__name__: [] for way in ways}
     for way in ways:
         way(paths[0])
@@ -100,7 +100,7 @@ def one_process(ways: list[Callable], paths: list[Path]) -> dict[str, float]:
 
 
 def two_processes(paths: list[Path]) -> float:
-    """Time of a clip in ms where two processes share the authors' way."""
+    """Time per clip in ms when two processes share the authors' extraction."""
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(authors_time, paths[:2]))
         start = time.perf_counter()
@@ -109,12 +109,12 @@ def two_processes(paths: list[Path]) -> float:
 
 
 def authors_time(path: Path) -> None:
-    """`authors` without handing its result to another process."""
+    """Run `authors` without passing its result to another process."""
     authors(path)
 
 
 def repeated(found: list[Path], n_clips: int, root: Path) -> Path:
-    """A dataset of so many clips, copies of those that were found: starting programs must not be what is timed."""
+    """A dataset of many copies of the given clips, so that the start of programs hardly counts in the time."""
     rows = []
     for number in range(n_clips):
         link = root / f"{number % 16:x}" / f"{number}.mp3"
@@ -126,7 +126,7 @@ def repeated(found: list[Path], n_clips: int, root: Path) -> Path:
 
 
 def through_the_workflow(root: Path, n_clips: int, folder: Path) -> float:
-    """Time of a clip in ms of the rules `decode`, `spectrum` and `mel` on two cores, with everything written."""
+    """Time per clip in ms of the rules `decode`, `spectrum` and `mel` on two cores, with all files written."""
     grid = [{"sample_rate": list(RATES), "n_mels": list(BANDS)}]
     config = {
         "datasets": {"music": {"kind": "mtat", "root": str(root), "shards": 2, "max_excluded": 0.1}},
@@ -151,7 +151,7 @@ def through_the_workflow(root: Path, n_clips: int, folder: Path) -> float:
 
 
 def peak_memory(paths: list[Path], folder: Path, n_clips: int) -> dict[str, float]:
-    """Largest resident memory in MB of a decode, a spectrum and a mel job on one shard of so many clips."""
+    """Largest resident memory in MB of a decode, a spectrum and a mel job on one shard of `n_clips` clips."""
     from howlow.tracks import Tracks
 
     chosen = [paths[i % len(paths)] for i in range(n_clips)]
@@ -182,7 +182,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 def _peak(folder: Path, name: str, spec: dict, arguments: Iterable[str]) -> float:
     program = ROOT / "workflow" / "scripts" / f"{name}.py"
     command = [sys.executable, str(program), "--spec", json.dumps(spec), *arguments]
-    # Started by a small process: what the kernel reports is never less than what the starting one held.
+    # A small process starts it, because the kernel reports at least the memory of the starting process.
     launcher = [sys.executable, "-c", _LAUNCHER, *command]
     done = subprocess.run(launcher, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     return int(done.stdout.split()[-1]) / 1000
@@ -199,14 +199,14 @@ def main(root: Path | None, n_timed: int, n_workflow: int) -> None:
         print(f"{len(paths)} of {len(found)} clips in {root.name}\n")
 
         single = one_process([authors, howlow, decoding], paths)
-        print("| from file to all 14 x 2 spectrograms, one process | ms a clip | times faster | times decoding |")
+        print("| from file to all 14 x 2 spectrograms, one process | ms per clip | times faster | times decoding |")
         print("|---|---|---|---|")
         for name, ms in single.items():
             print(f"| {name} | {ms:.1f} | {single['authors'] / ms:.1f} | {ms / single['decoding']:.1f} |")
 
         double = two_processes(paths)
         ours = through_the_workflow(repeated(found, n_workflow, folder / "many"), n_workflow, folder)
-        print(f"\n| two processes, {n_workflow} clips | ms a clip | times faster |\n|---|---|---|")
+        print(f"\n| two processes, {n_workflow} clips | ms per clip | times faster |\n|---|---|---|")
         print(f"| authors, nothing written | {double:.1f} | 1.0 |")
         print(f"| howlow's rules decode, spectrum and mel, all files written | {ours:.1f} | {double / ours:.1f} |")
         print(f"| (the authors in one process) | {single['authors']:.1f} | {double / single['authors']:.1f} |")
@@ -220,7 +220,9 @@ def main(root: Path | None, n_timed: int, n_workflow: int) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", nargs="?", type=Path, help="clips in MagnaTagATune's layout")
-    options.add_argument("--timed", type=int, default=20, help="clips to time in one process")
-    options.add_argument("--clips", type=int, default=3000, help="clips for the workflow; they are repeated")
+    options.add_argument("--timed", type=int, default=20, help="number of clips to time in one process")
+    options.add_argument(
+        "--clips", type=int, default=3000, help="number of clips for the workflow; the clips are repeated"
+    )
     given = options.parse_args()
     main(given.folder and given.folder.resolve(), given.timed, given.clips)

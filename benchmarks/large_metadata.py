@@ -1,4 +1,4 @@
-"""Metadata as large as the paper's datasets to tracks.parquet: seconds and memory.
+"""Measure the time and memory from metadata as large as those of the paper's datasets to tracks.parquet.
 
 python benchmarks/large_metadata.py
 """
@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes as Python 2 wrote its byte strings, and NumPy under its name of then."""
+    """Writes text and bytes as the byte strings of Python 2, and NumPy's functions under their names of that time."""
 
     dispatch: typing.ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_byte_string(self, value: str | bytes) -> None:
-        """As Python 2's `str`."""
+        """Write a value as Python 2's `str`."""
         data = value if isinstance(value, bytes) else value.encode("latin-1")
         self.write(pickle.BINSTRING + struct.pack("<i", len(data)) + data)
         self.memoize(value)
@@ -35,14 +35,14 @@ class Python2Pickler(pickle._Pickler):
 
 
 def python2_pickle(content: object) -> bytes:
-    """A pickle of protocol 2 as Python 2 would have written it."""
+    """A pickle of protocol 2, as Python 2 would have written it."""
     buffer = io.BytesIO()
     Python2Pickler(buffer, 2).dump(content)
     return buffer.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
 def make_mtat(root: Path, n_rows: int = 25_863, n_tags: int = 188) -> dict:
-    """Annotations of MagnaTagATune's size, and the specification of a dataset of theirs."""
+    """Write annotations of MagnaTagATune's size; return the specification of their dataset."""
     rng = np.random.default_rng(0)
     header = ["clip_id", *(f"tag {i}" for i in range(n_tags)), "mp3_path"]
     with (root / "annotations_final.csv").open("w") as file:
@@ -54,7 +54,7 @@ def make_mtat(root: Path, n_rows: int = 25_863, n_tags: int = 188) -> dict:
 
 
 def make_msd(root: Path, n_train: int = 213_454, n_test: int = 28_435) -> dict:
-    """Pickles of the Million Song Dataset's size, and the specification of such a dataset."""
+    """Write pickles of the Million Song Dataset's size; return the specification of their dataset."""
     ids = [f"TR{number:016X}" for number in range(n_train + n_test)]
     labels = np.random.default_rng(0).random((len(ids), 50)) < 0.04
     (root / "filtered_list_train.cP").write_bytes(pickle.dumps(ids[:n_train], 0))

@@ -1,9 +1,9 @@
-"""How many maps of the first layer training and scoring hold at once: where the constants of howlow.needs come from.
+"""Measure how many maps of the first layer training and scoring hold at once, for the constants of howlow.needs.
 
     python benchmarks/memory.py
 
-Networks of a quarter of the width, on a CPU, in a process each. What a GPU saves for the gradients is counted on a CPU,
-too: in bfloat16, and with PyTorch's own layers, which a GPU uses.
+The networks have a quarter of the full width and run on a CPU, each in a process of its own. The tensors that a GPU
+saves for the gradients are counted on a CPU as well: in bfloat16, and with PyTorch's own layers, which a GPU uses.
 """
 
 import argparse
@@ -28,7 +28,7 @@ WHAT = {"step": "training step on a CPU", "saved": "saved for the gradients on a
 
 
 def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
-    """Memory of one kind of work, in maps of the first layer in the type that it computes in."""
+    """Memory of one kind of work, as a number of maps of the first layer in the type that the work computes in."""
     device = howlow_training.prepare(1)
     cell = Representation(sample_rate, n_mels, 1, "db")
     model = models.build_cell(name, cell, n_tags=50, seconds=29.1, options=OPTIONS[name])
@@ -61,7 +61,7 @@ def saved_bytes(model: torch.nn.Module, spectrograms: torch.Tensor) -> int:
     def note(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in parameters:
-            storages[storage.data_ptr()] = (storage.nbytes(), tensor)  # kept, so that no other gets its address
+            storages[storage.data_ptr()] = (storage.nbytes(), tensor)  # kept, so that no other tensor gets its address
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
@@ -83,7 +83,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--one", nargs=4, help=argparse.SUPPRESS)  # what it calls itself with
+    options.add_argument("--one", nargs=4, help=argparse.SUPPRESS)  # the program calls itself with it
     if one := options.parse_args().one:
         print(f"{maps(one[0], one[1], int(one[2]), int(one[3])):.2f}")
     else:

@@ -1,8 +1,8 @@
-"""Planning and starting jobs: dry runs of the paper and of 10,000 cells, and what a job costs before its own work.
+"""Measure planning (dry runs of the paper and of 10,000 cells) and the start of a job before its own work.
 
     python benchmarks/planning.py
 
-The reference of a plan is Snakemake alone: a workflow of as many jobs that does nothing else, in the same run.
+Planning is compared, in the same run, with that of a bare workflow of as many jobs that do nothing.
 """
 
 import statistics
@@ -45,7 +45,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "resources").symlink_to(ROOT / "resources")
         (folder / "cells.yaml").write_text(yaml.safe_dump(cells()))
-        print("planning                       jobs  seconds  times Snakemake alone")
+        print("planning                       jobs  seconds  ratio to Snakemake alone")
         for label, config in (("paper", ROOT / "config" / "paper.yaml"), ("10,000 cells", folder / "cells.yaml")):
             jobs, plan_s = plan(folder, "--snakefile", ROOT / "Snakefile", "--configfile", config)
             (folder / "bare.smk").write_text(BARE.format(n_cells=jobs // 2))
@@ -53,7 +53,7 @@ def main() -> None:
             print(f"  {label:<26} {jobs:>6,}  {plan_s:>7.1f}  {plan_s / bare_s:>7.1f}")
         print(f"a local job, from Snakemake's line to its process: {1000 * start_s(folder):.0f} ms (median of 5)")
     python_s = median_s([sys.executable, "-c", ""])
-    print(f"Python starts in {1000 * python_s:.0f} ms; until a program's own work, besides:")
+    print(f"Python starts in {1000 * python_s:.0f} ms. Before its own work, a program also takes:")
     for program in ("train", "evaluate", "decode", "spectrum", "mel", "figure1"):
         command = [sys.executable, ROOT / "workflow" / "scripts" / f"{program}.py", "--help"]
         print(f"  {program:<10} {median_s(command) - python_s:.2f} s")
@@ -68,7 +68,7 @@ def cells() -> dict:
 
 
 def plan(folder: Path, *arguments: object) -> tuple[int, float]:
-    """The number of jobs of a dry run, and its seconds: the best of three if it is short."""
+    """The number of jobs of a dry run, and its time in seconds: the best of three if it is short."""
     command = list(map(str, [*SNAKEMAKE, "--directory", folder, *PLAN, *arguments]))
     seconds: list[float] = []
     while len(seconds) < 3 and sum(seconds) < 10:
@@ -100,7 +100,7 @@ def start_s(folder: Path) -> float:
 
 
 def words(process: psutil.Process) -> list[str]:
-    """The command line of a process; of one that has ended, none."""
+    """The command line of a process; empty if the process has ended."""
     try:
         return process.cmdline()
     except psutil.NoSuchProcess:
@@ -108,7 +108,7 @@ def words(process: psutil.Process) -> list[str]:
 
 
 def median_s(command: list) -> float:
-    """Seconds of a command, the median of five."""
+    """The time of a command in seconds, as the median of five."""
     seconds = []
     for _ in range(5):
         begin = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Training against the plain loop of the field's code: speed, losses, memory; and a GPU, where there is one.
+"""Compare training with the plain loop of the field's code in speed, losses and memory; measure a GPU if there is one.
 
     python benchmarks/training.py
 
-Ratios come from one run, both sides in turn. Absolute figures are printed for a GPU only.
+The ratios come from one run, in which both loops take turns. Absolute figures are printed for a GPU only.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SHAPE = (96, 1366)
 
 
 def make_store(folder: Path, n_clips: int, shape: tuple[int, int] = SHAPE, made_up: int | None = None) -> Store:
-    """A store of noise in dB; of the clips beyond `made_up` only the space is there, as a hole in the file."""
+    """Write a store of noise in dB; the clips beyond `made_up` are only a hole in the file."""
     rng = np.random.default_rng(0)
     n_made = min(n_clips, made_up or n_clips)
     rows = (rng.normal(-40, 15, shape).astype(np.float16) for _ in range(n_made))
@@ -58,7 +58,7 @@ def build(width: float, n_mels: int = 96, sample_rate: int = 12_000, hop_factor:
 
 
 class OneFileAClip(Dataset):
-    """As the field's code reads: a .npy file in float32 for each clip."""
+    """A dataset as in the field's code, with a .npy file in float32 for each clip."""
 
     def __init__(self, folder: Path, labels: np.ndarray):
         self.folder, self.labels = folder, labels
@@ -72,7 +72,7 @@ class OneFileAClip(Dataset):
 
 
 def plain_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int) -> Iterator[float]:
-    """The plain loop: the loss of every step."""
+    """The loss of every step of the plain loop."""
     model = build(width).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
     while True:
@@ -85,7 +85,7 @@ def plain_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int)
 
 
 def howlow_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int) -> Iterator[float]:
-    """The library's pass over one batch after the other: the loss of every step."""
+    """The loss of every step of the library's training, which passes over one batch after the other."""
     device = training.prepare(1)
     model = build(width)
     training.lay_out(model, device)
@@ -102,7 +102,7 @@ LOOPS = {"plain": plain_steps, "howlow": howlow_steps}
 
 
 def run_loop(name: str, folder: Path, width: float, batch_size: int, n_steps: int, threads: int) -> None:
-    """One loop in this process; prints the seconds and the losses of its steps as JSON."""
+    """Run one loop in this process, and print the seconds and the losses of its steps as JSON."""
     torch.set_num_threads(threads)
     steps = LOOPS[name](folder, np.load(folder / "labels.npy"), width, batch_size)
     seconds, losses = [], []
@@ -114,7 +114,7 @@ def run_loop(name: str, folder: Path, width: float, batch_size: int, n_steps: in
 
 
 def on_a_cpu(folder: Path, width: float, batch_size: int, n_steps: int = 20, rounds: int = 3) -> None:
-    """Clips a second of both loops, each in processes of its own and in turn, one thread; and their losses."""
+    """Print the ratio of the speeds of both loops, which take turns in processes of one thread, and compare them."""
     n_clips = 4 * batch_size
     store = make_store(folder, n_clips)
     for index in range(n_clips):
@@ -140,9 +140,9 @@ def on_a_cpu(folder: Path, width: float, batch_size: int, n_steps: int = 20, rou
 
 
 def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -> None:
-    """How much longer a step takes where PyTorch fills new memory with NaN, as its deterministic mode does by itself.
+    """Print how much longer a step takes when PyTorch fills new memory with NaN, the default of its deterministic mode.
 
-    Both kinds of steps take turns, one thread; the least time of the processor counts: others use it, too.
+    Both kinds of steps take turns on one thread. The smallest CPU time counts, because other programs use the CPU, too.
     """
     device = training.prepare(1)
     model = build(width)
@@ -161,7 +161,7 @@ def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -
 
 
 def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
-    """Memory of its own (without the page cache) of a process that trains on random clips of a large store."""
+    """Print the memory (without the page cache) of a process that trains on random clips of a large store."""
     store = make_store(folder, n_clips, made_up=64)
     device = training.prepare(1)
     model = build(1 / 16)
@@ -178,7 +178,7 @@ def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
 
 
 def own_bytes() -> int:
-    """Resident memory of this process that is not a file's."""
+    """Resident memory of this process without mapped files."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
@@ -203,10 +203,10 @@ class Peak:
 
 
 def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
-    """Clips/s and FLOP/s of some configurations of the paper at full width; Figure 1's training from them."""
+    """Print clips/s and FLOP/s for cells of the paper at full width, and the hours of Figure 1 from them."""
     device = training.prepare(1, "cuda")
     if training.precision(device) == torch.float32:
-        print("this GPU has no bfloat16: its part was left out")
+        print("This GPU has no bfloat16, so its part is left out.")
         return
     peak = matmul_flops(device)
     print(f"{torch.cuda.get_device_name(device)}: {peak / 1e12:.0f} TFLOP/s in bf16 matrix products\n")
@@ -271,14 +271,14 @@ def precision_gap(folder: Path, device: torch.device, n_steps: int = 100, batch_
 def main(n_gpu_steps: int) -> None:
     print("CPU, one thread, 96 x 1366, 20 steps, three processes each:\n")
     print(
-        "| width | batch | howlow: clips/s, times the plain loop | its losses, largest difference from the plain loop's"
-        " | the plain loop's with two threads |"
+        "| width | batch | throughput, ratio to the plain loop | difference from the plain loop"
+        " | difference of the plain loop with two threads from one |"
     )
     print("|---|---|---|---|---|")
     for width, batch_size in ((1 / 16, 8), (1 / 16, 32), (1 / 16, 64), (1 / 32, 8)):
         with tempfile.TemporaryDirectory() as folder:
             on_a_cpu(Path(folder), width, batch_size)
-    print("\n| width | a step that fills new memory with NaN, times one that does not, batch 8 |\n|---|---|")
+    print("\n| width | time of a step that fills new memory with NaN, ratio to one that does not, batch 8 |\n|---|---|")
     for width in (1 / 16, 1 / 32, 1 / 64):
         with tempfile.TemporaryDirectory() as folder:
             filling(Path(folder), width)
@@ -289,13 +289,13 @@ def main(n_gpu_steps: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             on_a_gpu(Path(folder), n_gpu_steps)
     else:
-        print("no GPU here: its part was left out")
+        print("There is no GPU, so its part is left out.")
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--gpu-steps", type=int, default=200, help="steps to time for each configuration on a GPU")
-    options.add_argument("--loop", choices=LOOPS, help=argparse.SUPPRESS)  # what it calls itself with
+    options.add_argument("--loop", choices=LOOPS, help=argparse.SUPPRESS)  # the program calls itself with it
     options.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--width", type=float, help=argparse.SUPPRESS)
     options.add_argument("--batch", type=int, help=argparse.SUPPRESS)

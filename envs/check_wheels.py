@@ -1,6 +1,6 @@
-"""Check that one lock holds everywhere: wheels of every locked package for each Python and system, and none missing.
+"""Check that there are wheels of every locked package for each Python and system, and that the lock is complete.
 
-Asks the package index that pip is configured with, and downloads only what describes the packages, for some minutes.
+This asks the package index that pip is configured with, and downloads only metadata. It takes some minutes.
 """
 
 import argparse
@@ -21,16 +21,16 @@ SYSTEMS = {
     # glibc 2.28 is that of Debian 10 and of Red Hat 8.
     "Linux x86_64": [f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)]
     + [f"manylinux{year}_x86_64" for year in (2014, 2010, 1)],
-    # Essentia's wheels need macOS 15; PyTorch has none for Macs with an Intel processor any more.
+    # Essentia's wheels need macOS 15. PyTorch no longer has wheels for Macs with an Intel processor.
     "Darwin arm64": ["macosx_15_0_arm64"],
 }
-"""The systems that wheels are needed for, as Python's `platform` names them, with the tags that pip may take there."""
+"""The systems that need wheels, as Python's `platform` names them, with the tags that pip may take there."""
 
 SOURCE_ONLY = {"connection-pool"}
-"""These packages are published as source alone; they are Python without anything to compile."""
+"""Packages that are published only as source; they are pure Python."""
 
 CUDA = ("nvidia-", "cuda-", "triton")
-"""What only PyTorch's CUDA build needs, and names in exact versions itself; the lock is for its CPU build, too."""
+"""Prefixes of packages that only PyTorch's CUDA build needs. The lock leaves them out."""
 
 
 def main(pythons: list[str]) -> None:
@@ -46,7 +46,7 @@ def main(pythons: list[str]) -> None:
 
 
 def _problems(system: str, tags: list[str], python: str) -> Iterator[str]:
-    """What keeps the locked packages from being installed on a system, a sentence each."""
+    """The reasons why the locked packages cannot be installed on a system, one sentence each."""
     print(f"{system}, Python {python} ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
@@ -65,12 +65,12 @@ def _problems(system: str, tags: list[str], python: str) -> Iterator[str]:
 
 
 def locked(text: str, markers: dict[str, str]) -> list[str]:
-    """What a lock has for an environment, without markers: pip would evaluate them for its own Python.
+    """The requirements of a lock for an environment, without markers, which pip would evaluate for its own Python.
 
     Parameters
     ----------
     text : the content of the file
-    markers : what `environment` gave
+    markers : the result of `environment`
     """
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     requirements = [Requirement(line) for line in lines if line]
@@ -79,7 +79,7 @@ def locked(text: str, markers: dict[str, str]) -> list[str]:
 
 
 def environment(system: str, python: str) -> dict[str, str]:
-    """What environment markers are evaluated with: https://peps.python.org/pep-0508/#environment-markers."""
+    """The values of environment markers (https://peps.python.org/pep-0508/#environment-markers)."""
     name, machine = system.split()
     return {
         "extra": "",
@@ -96,12 +96,12 @@ def environment(system: str, python: str) -> dict[str, str]:
 
 
 def missing(packages: list[dict], markers: dict[str, str]) -> Iterator[str]:
-    """The requirements of packages, as their metadata state them, that neither these packages nor the Python meet.
+    """The requirements of packages, by their metadata, that neither these packages nor the Python meet.
 
     Parameters
     ----------
     packages : metadata with `name`, `version`, `requires_dist` and `requires_python`
-    markers : what `environment` gave
+    markers : the result of `environment`
     """
     versions = {canonicalize_name(package["name"]): package["version"] for package in packages}
     for package in packages:

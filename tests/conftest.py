@@ -31,12 +31,12 @@ TINY = ROOT / "tests" / "tiny.yaml"
 OWN = ROOT / "tests" / "own.yaml"
 
 
-# Minutes each, and SLURM's are mostly waited for: with one of them last, all other cores would be idle.
+# Each of these takes minutes. If one of them came last, all other cores would be idle.
 LONGEST = ("test_slurm", "test_answers", "test_kills")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first; the order is otherwise as it was."""
+    """Put the longest files first, and leave the order otherwise as it is."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
@@ -71,12 +71,12 @@ def may_install() -> bool:
 
 
 def installed(program: str, *packages: str) -> str:
-    """The path of a program of the system, after installing Debian's packages for it if need be and if we may.
+    """The path of a program of the system; Debian's packages for it are installed if needed and allowed.
 
-    Where it is not to be had, the test is skipped with the reason.
+    If the program cannot be had, the test is skipped with the reason.
     """
     wanted = f"the test needs {program} (Debian: {' '.join(packages)})"
-    with FileLock(Path(tempfile.gettempdir(), "howlow-apt.lock")):  # of several workers, one installs at a time
+    with FileLock(Path(tempfile.gettempdir(), "howlow-apt.lock")):  # only one worker installs at a time
         if path := shutil.which(program):
             return path
         if not may_install():
@@ -91,7 +91,7 @@ def installed(program: str, *packages: str) -> str:
 
 @pytest.fixture(scope="session")
 def finished_own(tmp_path_factory, finished) -> Path:
-    """A folder with a finished run of a user's own collections, of the audio of `finished`; tests work on copies."""
+    """A folder with a finished run of a user's own collections, with the audio of `finished`; tests work on copies."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -144,7 +144,7 @@ def annotations(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], object]]:
-    """`results` on a disk of its own of 64 KB, and a function that sets its size in MB."""
+    """Put `results` on a disk of its own of 64 KB; gives a function that sets the size of the disk in MB."""
     results = tmp_path / "results"
     results.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", results], capture_output=True)
@@ -156,7 +156,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], object]]:
 
 @pytest.fixture
 def locked_folder() -> Iterator[Path]:
-    """A folder for files that nobody may read; not pytest's own, which only its user may enter."""
+    """A folder for files that nobody may read. It is not below pytest's folder, which only one user may enter."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -166,7 +166,7 @@ def locked_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """For a while, be a user whom permissions stop; root is none."""
+    """Switch to a user whom permissions stop, unlike root, for a while."""
     if os.geteuid() != 0:
         yield
         return
@@ -183,9 +183,9 @@ def run_script(name: str, *arguments: object, spec: object = None) -> SimpleName
 
 
 def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> SimpleNamespace:
-    """Run a program of workflow/scripts as its command line does, but in this process, whose imports are done.
+    """Run a program of workflow/scripts as from its command line, but in this process, which has the imports already.
 
-    Gives `returncode`, `stdout` and `stderr`, as subprocess.run does; `stdout` only if it went nowhere else.
+    Gives `returncode`, `stdout` and `stderr` as subprocess.run does; `stdout` is empty if it was redirected.
     """
     argv = [f"{name}.py", *map(str, arguments)]
     stdout, stderr, returncode = stdout or io.StringIO(), io.StringIO(), 0
@@ -197,7 +197,7 @@ def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> 
         patch.setattr(sys, "argv", argv)
         try:
             runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
-        except SystemExit as stop:  # as Python does: a message goes to stderr and means 1
+        except SystemExit as stop:  # as in Python: a message goes to stderr, and the status is 1
             returncode = stop.code if isinstance(stop.code, int) else 1
             if not isinstance(stop.code, int):
                 print(stop.code, file=stderr)
@@ -206,7 +206,7 @@ def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> 
 
 
 def snakemake(folder: Path, *arguments: object):
-    """Run the workflow in a folder of its own; gives the finished process, with both streams in `stdout`."""
+    """Run the workflow in a folder; gives the finished process, with both streams in `stdout`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, *arguments]
     words = [str(word) for word in command]
     return subprocess.run(
@@ -222,7 +222,7 @@ def snakemake(folder: Path, *arguments: object):
 
 @cache
 def runtime_only() -> dict[str, str]:
-    """Variables with which Python finds no module that is installed for development only; users have none of them."""
+    """Environment variables with which Python finds none of the modules that only developers install."""
     runtime, development = (
         {canonicalize_name(line.split("==")[0]) for line in (ROOT / "envs" / name).open() if "==" in line}
         for name in ("requirements.txt", "requirements-dev.txt")
@@ -236,7 +236,7 @@ def runtime_only() -> dict[str, str]:
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy of this project as it would be checked out, to change and to run in."""
+    """A copy of this project as in a fresh checkout, to be changed and run."""
     made = (".git", ".venv", "__pycache__", "results", "logs", "data", ".snakemake", ".*_cache")
     shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*made))
     return folder

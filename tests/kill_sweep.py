@@ -2,8 +2,9 @@
 
     python tests/kill_sweep.py --kills 100 --seed 0
 
-The undisturbed run has one core, the others have two. A run that ends in spite of the kills is compared and begun anew.
-Exit status 1 if any result differs, or if a process or a half-written file is left.
+The undisturbed run has one core, and the others have two. Whenever a run ends in spite of the kills, its files are
+compared, and a new run begins. The exit status is 1 if any result differs, or if a process or a half-written file is
+left.
 """
 
 import argparse
@@ -24,14 +25,14 @@ from sameness import differences, digests
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = "results/tiny/vgg/summary.csv"
 PROGRAMS = {"extraction": ("decode.py", "spectrum.py", "mel.py"), "training": ("train.py",)}
-# In turn, so that each is met: extraction first, because it is soon over.
+# They take turns, so that each is killed: extraction first, because it is soon over.
 VICTIMS = ["extraction", "snakemake", "training"]
-# How long after its start a victim is killed at the latest, in seconds: about as long as each lives.
+# Latest time after its start at which a victim is killed, in seconds: about as long as it runs.
 LATEST_S = {"extraction": 1.0, "snakemake": 10.0, "training": 5.0}
 
 
 def sweep(folder: Path, n_kills: int, seed: int) -> tuple[Counter[str], int, list[str]]:
-    """Kill `n_kills` times; give the kills by victim, the number of compared files, and what is wrong."""
+    """Kill `n_kills` times; returns the kills by victim, the number of compared files, and the errors found."""
     config = folder / "kills.yaml"
     config.write_text(yaml.safe_dump(_configuration()))
     expected = _undisturbed(folder / "undisturbed", config)
@@ -66,7 +67,7 @@ def _configuration() -> dict:
     config["experiments"] = config["experiments"][:1]
     config["experiments"][0]["grid"][0]["sample_rate"] = [12_000]
     config["experiments"][0]["training"]["epochs"] = 100
-    del config["table4"]  # of the other experiment
+    del config["table4"]  # it belongs to the other experiment
     return config
 
 
@@ -82,7 +83,7 @@ def _undisturbed(folder: Path, config: Path) -> dict[str, str]:
 
 
 def _run_and_kill(folder: Path, config: Path, victim: str | None, rng: np.random.Generator) -> tuple[str | None, int]:
-    """Run until a victim is killed some time after its start, or all is done; give what was killed and the status."""
+    """Run until a victim is killed some time after its start, or the run ends; returns the victim and the status."""
     if any(folder.glob(".snakemake/locks/*")):  # Snakemake was killed
         subprocess.run([*_command(folder, config, 2), "--unlock"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with (folder / "out.txt").open("w") as out:
@@ -91,7 +92,7 @@ def _run_and_kill(folder: Path, config: Path, victim: str | None, rng: np.random
     while victim and (process := _next(snakemake, victim, met)):
         met.add(process.pid)
         name = _program(process) or "snakemake"
-        moment_s = rng.uniform(0, LATEST_S[victim] / len(met))  # shorter after each that was done before its moment
+        moment_s = rng.uniform(0, LATEST_S[victim] / len(met))  # earlier after each process that ended unharmed
         time.sleep(moment_s)
         if snakemake.poll() is None and process.is_running():
             process.kill()
@@ -100,7 +101,7 @@ def _run_and_kill(folder: Path, config: Path, victim: str | None, rng: np.random
 
 
 def _next(snakemake: subprocess.Popen, victim: str, met: set[int]) -> psutil.Process | None:
-    """A process of that kind that was not met before; None if Snakemake ends without one."""
+    """A process of this kind that is not in `met`; None if Snakemake ends without one."""
     while snakemake.poll() is None:
         parent = psutil.Process(snakemake.pid)
         for process in [parent] if victim == "snakemake" else parent.children(recursive=True):
@@ -121,7 +122,7 @@ def _program(process: psutil.Process) -> str | None:
 
 
 def _left_processes(folder: Path) -> list[str]:
-    """What still works in a folder some seconds after Snakemake has ended; a program's imports may take as long."""
+    """The processes that still work in a folder 30 s after Snakemake has ended. Imports alone may take seconds."""
     end = time.monotonic() + 30
     while left := [p.info for p in psutil.process_iter(["pid", "cwd", "cmdline"]) if p.info["cwd"] == str(folder)]:
         if time.monotonic() > end:

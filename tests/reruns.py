@@ -1,6 +1,6 @@
-"""What runs again when something changes: one change a row, with the jobs that a finished run of the tests then plans.
+"""The jobs that a finished run of the tests plans after a change, for one change per entry.
 
-tests/test_reruns.py asks Snakemake; docs/generate.py makes the table of the README from it.
+tests/test_reruns.py checks them with Snakemake; docs/generate.py makes the tables of README.md from them.
 """
 
 import csv
@@ -23,8 +23,8 @@ class Change(NamedTuple):
     config: Callable[[Config], object] = lambda config: None
     files: Callable[[Path], object] = lambda folder: None
     code: Callable[[Path], object] | None = None
-    touch: str = ""  # what `snakemake --touch` after the change names, if it is called
-    arguments: tuple[str, ...] = ()  # of Snakemake, besides those of the configuration
+    touch: str = ""  # what `snakemake --touch` names after the change; empty if it is not called
+    arguments: tuple[str, ...] = ()  # arguments of Snakemake, besides those of the configuration
 
 
 def _vgg(config: Config) -> Config:
@@ -56,7 +56,7 @@ def _append(module: str, text: str) -> Callable[[Path], object]:
 
 
 def _replace_audio(folder: Path) -> None:
-    """One clip gets the sound of another, of the same length to the byte perhaps: its date tells."""
+    """Replace one clip by another. Their sizes may be the same, so that only the date differs."""
     first, second = sorted(folder.glob("results/tiny/source/mp3/*/*.mp3"))[:2]
     shutil.copyfile(second, first)
 
@@ -76,7 +76,7 @@ def _touch_scripts(project: Path) -> None:
 
 
 def _copy(folder: Path) -> None:
-    """What `cp -a` makes of results/ in another folder; the run's own folder is replaced by it."""
+    """Replace the folder of the run by another one with a copy of results/, as `cp -a` makes it."""
     copy = folder.with_name("copy")
     shutil.copytree(folder / "results", copy / "results", symlinks=True)
     shutil.rmtree(folder)
@@ -84,7 +84,7 @@ def _copy(folder: Path) -> None:
 
 
 def _copy_without_hidden(folder: Path) -> None:
-    """What a copy of `results/*` leaves: nothing whose name begins with a dot."""
+    """Delete what a copy of `results/*` leaves out: everything whose name begins with a dot."""
     for hidden in [*folder.glob("results/.*"), *folder.glob("results/**/.*")]:
         if hidden.is_dir():
             shutil.rmtree(hidden)
@@ -107,7 +107,7 @@ def _delete(*names: str) -> Callable[[Path], object]:
 
 
 def _cut(name: str) -> Callable[[Path], object]:
-    """A file loses its second half, as where a disk was full; its date stays."""
+    """Cut off the second half of a file, as on a full disk, and keep its date."""
 
     def change(folder: Path) -> None:
         path = folder / "results" / name
@@ -119,18 +119,18 @@ def _cut(name: str) -> Callable[[Path], object]:
 
 
 def delete_snakemake(folder: Path) -> None:
-    """Delete what Snakemake keeps for itself."""
-    shutil.rmtree(folder / ".snakemake", ignore_errors=True)  # a copy of the results has none
+    """Delete Snakemake's own files."""
+    shutil.rmtree(folder / ".snakemake", ignore_errors=True)  # a copy of the results has no such folder
 
 
 def _unchanged(project: Path) -> None:
-    """The project as it is, in another folder."""
+    """Leave the project as it is; it is only in another folder."""
 
 
 _LINE = "\n_ANOTHER = 1\n"
 _IN_A_DATABASE = ("--persistence-backend", "db")
 
-# What follows from trainings: of VGG, of MUSICNN, of both; and where new representations or clips were the reason.
+# The jobs that follow from trainings of VGG, of MUSICNN, or of both, and those that follow from new clips.
 _ABOUT = {"about": 1, "all": 1}
 _ONCE = {**dict.fromkeys(["collect", "statistics", "tradeoff"], 1), **_ABOUT}
 _OF_VGG = {"times": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "paper_table": 2, **_ONCE}
@@ -141,7 +141,7 @@ _ALL_STORES = {"store": 3, "excluded": 1, "sonify": 1}
 _ALL_AUDIO = {"decode": 4, "spectrum": 4, "mel": 6}
 
 ALL_JOBS = {"demo": 1, "tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS}
-"""What an empty folder needs."""
+"""The jobs of a run that starts from an empty folder."""
 
 TABLE = [
     Change(
@@ -176,12 +176,12 @@ TABLE = [
         lambda config: _vgg(config)["training"].update(epochs=2),
     ),
     Change(
-        "one tag less",
+        "one tag fewer",
         {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
     ),
     Change(
-        "one tag less, and another window at once",
+        "one tag fewer, and another window at once",
         {"tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: (
             config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
@@ -315,11 +315,11 @@ TABLE = [
         files=_cut("tiny/mel/16000/8/00.npy"),
     ),
 ]
-"""What the finished run of tests/tiny.yaml does again; where nothing is to be done, no jobs."""
+"""The jobs that the finished run of tests/tiny.yaml runs again; none if there is nothing to do."""
 
 
 def _edit_table(edit: Callable[[list[str]], list[str]]) -> Callable[[Path], object]:
-    """A change of the rows of the user's own table; the first is its header."""
+    """Change the rows of the user's own table; the first one is the header."""
 
     def change(folder: Path) -> None:
         table = folder / "music" / "tracks.csv"
@@ -339,7 +339,7 @@ def _move_audio(folder: Path) -> None:
 
 
 def _rename_table(folder: Path) -> None:
-    """Renamed and written anew: neither its name nor its date count."""
+    """Write the table again under another name: neither its name nor its date counts."""
     table = folder / "music" / "tracks.csv"
     (folder / "music" / "renamed.csv").write_bytes(table.read_bytes())
     table.unlink()
@@ -352,11 +352,11 @@ _ONE_SHARD = {"decode": 1, "spectrum": 1, "mel": 1}
 
 OWN_JOBS = {key: 2 * jobs for key, jobs in _OF_LAYOUT.items() if key not in (*_ONCE, "paper_table")}
 OWN_JOBS |= {"paper_table": 1, "figure1": 1, "tags": 1, "sonify": 1, "decode": 5, "spectrum": 5, "mel": 5, **_ONCE}
-"""What an empty folder needs with the collections of tests/own.yaml."""
+"""The jobs of a run of tests/own.yaml that starts from an empty folder."""
 
 OWN_TABLE = [
     Change("one more row in the table", {**_ONE_SHARD, **_OF_MINE}, files=_add_clip),
-    Change("one row less", {**_ONE_SHARD, **_OF_MINE}, files=_edit_table(lambda rows: rows[:-1])),
+    Change("one row fewer", {**_ONE_SHARD, **_OF_MINE}, files=_edit_table(lambda rows: rows[:-1])),
     Change("the rows in another order", _OF_MINE, files=_edit_table(lambda rows: [rows[0], *reversed(rows[1:])])),
     Change("one clip gets another tag", _OF_MINE, files=_edit_table(lambda rows: [*rows[:-1], rows[-1] + "|quiet"])),
     Change(
@@ -377,4 +377,4 @@ OWN_TABLE = [
         lambda config: config["datasets"]["layout"].update(split="artists"),
     ),
 ]
-"""What the finished run of tests/own.yaml does again."""
+"""The jobs that the finished run of tests/own.yaml runs again."""

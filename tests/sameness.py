@@ -1,4 +1,4 @@
-"""What two runs of one configuration have in common: everything but the time that they took and the dates of files."""
+"""Compare two runs of one configuration: everything is the same except times and the dates of files."""
 
 import csv
 import hashlib
@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 _MEASURED = ("times.csv", "tradeoff.csv", "tradeoff.pdf", "tradeoff.png", "recommendation.md", "recommendation.html")
-_OF_THE_CHECKOUT = ("versions.csv", "about.html")  # they name its commit
+_OF_THE_CHECKOUT = ("versions.csv", "about.html")  # they name the commit of the checkout
 _COLUMNS = {"history.csv": "seconds", "runs.csv": "train_seconds"}
-# Records know the dates of audio files and of metadata, and the commit of the checkout. Other results have a time in
-# them, so that their sizes may differ.
+# Records hold the dates of audio files and of metadata, and the commit of the checkout. They also hold the sizes of
+# results, which differ where a result contains a time.
 _KEYS = {"train_seconds", "source", "origin", "metadata", "commit", "outputs"}
 
 
@@ -23,7 +23,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
-    """A line for each file that is missing, too many or different."""
+    """One line for each file that is missing, additional or different."""
     names = sorted(found.keys() | expected.keys())
     return [f"{name} differs" for name in names if found.get(name) != expected.get(name)]
 

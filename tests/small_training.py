@@ -1,4 +1,4 @@
-"""A training that takes a fraction of a second, for tests to change and run."""
+"""A training that takes a fraction of a second, which tests change and run."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ OUTPUTS = ["model.pt", "history.csv", "scores.parquet", "run.json"]
 
 
 def make_data(folder: Path, n_of_splits: tuple[int, int, int] = SPLITS) -> Tracks:
-    """Write a store of x1 spectrograms and its tracks: the tag `loud` is the level, `odd` is noise."""
+    """Write a store of x1 spectrograms and its tracks. The tag `loud` depends on the level; `odd` is random."""
     rng = np.random.default_rng(0)
     n_clips = sum(n_of_splits)
     labels = rng.random((n_clips, 2)) < 0.5
@@ -52,11 +52,11 @@ def make_data(folder: Path, n_of_splits: tuple[int, int, int] = SPLITS) -> Track
 
 
 def changed(**training_keys: object) -> dict:
-    """`SPEC` with other values of some keys of its training."""
+    """A copy of `SPEC` with other values of some keys of its training."""
     return SPEC | {"training": SPEC["training"] | training_keys}
 
 
 def train(folder: Path, data: Path, spec: dict = SPEC, device: str = "cpu") -> SimpleNamespace:
-    """Run the program `train` on what `make_data` wrote to the folder `data`."""
+    """Run the program `train` on the files that `make_data` wrote to the folder `data`."""
     inputs = ["--tracks", data / "tracks.parquet", "--manifest", data / "manifest.json"]
     return run_script("train", *inputs, "--folder", folder, "--device", device, spec=spec)

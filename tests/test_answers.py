@@ -1,10 +1,10 @@
-"""Experiments whose right answer is known: the demo's probes, and what is known to be possible on real music."""
+"""Experiments whose right answer is known: the demo's probes, and the accuracy that is possible on real music."""
 
 import pandas as pd
 import pytest
 from conftest import ROOT, snakemake
 
-# Where each probe can be learned (True) and where its resolution is gone (False), each as the mean of three seeds.
+# The representations at which each probe can be learned (True) or not (False), each as the mean of three seeds.
 ANSWERS = [
     ("air", "16k_mel96_x10_db", True),
     ("air", "12k_mel96_x1_db", False),
@@ -30,7 +30,7 @@ def mean_roc_auc(folder, *, dataset, cells, configuration):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """Some cells of the demo as `make figure1` runs it."""
+    """Some cells of the demo, as `make figure1` runs them."""
     cells = sorted({cell for _, cell, _ in ANSWERS})
     folder = tmp_path_factory.mktemp("demo")
     return mean_roc_auc(folder, dataset="demo", cells=cells, configuration=ROOT / "config" / "config.yaml")

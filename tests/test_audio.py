@@ -1,4 +1,4 @@
-"""Decoding: the centred crop of what is really in a file, at any rate, or a reason why not."""
+"""Decoding gives the central part of the samples that are in a file, at any rate, or says why it cannot."""
 
 import re
 import tracemalloc
@@ -43,7 +43,7 @@ def test_formats_and_rates(name, rate, tone):
 
 @pytest.mark.parametrize("hz", [6_100, 7_000])
 def test_resampling_leaves_no_alias(hz, tmp_path):
-    """HQ of soxr has 20 bits, some 120 dB; MQ, with 16 bits, leaves more of a tone just above the new Nyquist rate."""
+    """HQ of soxr has 20 bits, about 120 dB. MQ, with 16 bits, leaves more of a tone just above the new Nyquist rate."""
     tone = 0.5 * np.sin(2 * np.pi * hz * np.arange(16_000 * 2) / 16_000)
     soundfile.write(tmp_path / "a.wav", tone, 16_000, subtype="FLOAT")
     left = audio.load_clip(tmp_path / "a.wav", 12_000, 1.0)
@@ -186,7 +186,7 @@ def test_an_odd_sample_that_is_not_needed_is_the_last(n_samples, first, tmp_path
 
 
 def encode(path, codec, levels=(1, 1), **settings):
-    """A stereo tone of 30 s at 44.1 kHz, by FFmpeg; `levels` are those of its channels."""
+    """Encode a stereo tone of 30 s at 44.1 kHz with FFmpeg; `levels` are the levels of the channels."""
     t = np.arange(44_100 * 30) / 44_100
     signal = np.outer(levels, 0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
     with av.open(str(path), "w", **settings) as container:

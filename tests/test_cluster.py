@@ -1,4 +1,4 @@
-"""What jobs ask for, and whose jobs are in the queue: without a cluster."""
+"""What jobs ask for, and whose jobs are in the queue. No cluster is needed."""
 
 import os
 
@@ -15,7 +15,7 @@ cat "$0.txt"
 
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
-    """A `squeue` that prints given rows, first on the PATH; with a `scancel` that empties it."""
+    """Put a `squeue` that prints given rows, and a `scancel` that empties it, first on the PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, text in (("squeue", SQUEUE), ("scancel", '#!/bin/sh\n: > "${0%/*}/squeue.txt"\n')):
@@ -50,7 +50,7 @@ def test_slurm_that_is_not_there(tmp_path, monkeypatch):
 
 
 def test_memory_of_trainings():
-    """Measured of one step of each: VGG 1.9 GB with 8 clips, MUSICNN 2.2 GB with 32, both at 12 kHz, 96 bands, x1."""
+    """One step took 1.9 GB with 8 clips for VGG, and 2.2 GB with 32 for MUSICNN, both at 12 kHz, 96 bands, x1."""
     paper = config.load(ROOT / "config" / "paper.yaml")
     vgg, musicnn = (e for e in paper["experiments"] if e["dataset"] == "mtat")
     cell = next(cell for cell in representations(vgg) if cell.name == "12k_mel96_x1_db")

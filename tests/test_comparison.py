@@ -1,4 +1,4 @@
-"""Statistics and trade-off: known answers, and what SciPy, statsmodels and scikit-learn say of the same figures."""
+"""Statistics and trade-off give known answers, and agree with SciPy, statsmodels and scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 
 
 def make_runs(figures):
-    """Rows of runs.csv: ROC AUC in percent by (n_mels, hop_factor), a value a seed."""
+    """Rows of runs.csv, from the ROC AUC in percent by (n_mels, hop_factor), with one value per seed."""
     rows = [
         ("d", "vgg", 12_000, n_mels, hop_factor, "db", seed, value / 100, value / 200)
         for (n_mels, hop_factor), values in figures.items()
@@ -47,7 +47,7 @@ def test_figures_are_those_of_scipy_and_statsmodels(table):
     assert (row["t"], row["p"]) == pytest.approx((test.statistic, test.pvalue))
     assert (row["low_points"], row["high_points"]) == pytest.approx(tuple(test.confidence_interval()))
     assert row["p_equivalence"] == pytest.approx(ttost_ind(first, second, -0.5, 0.5)[0])
-    # Hedges's g: d of pooled deviation 0.1 times its correction for 4 degrees of freedom.
+    # Hedges's g is Cohen's d with the pooled deviation of 0.1, times the correction for 4 degrees of freedom.
     assert row["hedges_g"] == pytest.approx(-30 * (1 - 3 / 15))
     assert row["hedges_g_low"] < row["hedges_g"] < row["hedges_g_high"] < 0
     assert row["is_different"]
@@ -62,7 +62,7 @@ def test_equivalent_cells_are_told_from_different_ones(table):
 
 
 def test_holm_corrects_within_one_question():
-    """Two pairs ask of 96 against 48 bands: the smaller P is doubled, the larger is not."""
+    """Two pairs compare 96 with 48 bands: the smaller P is doubled, and the larger one is not."""
     figures = FIGURES | {(48, 1): [89.2, 89.1, 89.3], (48, 2): [86.4, 86.5, 86.6]}
     table = comparison.compare(make_runs(figures), 0.5).query("metric == 'roc_auc' and axis == 'n_mels' and to == 48")
     low, high = sorted(table["p"])
@@ -129,7 +129,7 @@ def test_one_cell_leaves_nothing_to_compare():
 
 @pytest.mark.parametrize("n_distinct", [3, 1000])
 def test_bootstrap_is_scikit_learns_roc_auc_of_resampled_clips(n_distinct):
-    """Also where scores tie."""
+    """It is the same for tied scores."""
     rng = np.random.default_rng(1)
     labels = rng.random((60, 4)) < 0.3
     scores = np.round(labels + rng.normal(size=labels.shape), 0 if n_distinct == 3 else 6)
@@ -170,7 +170,7 @@ def test_pareto_front():
 
 
 def make_trade(figures, margin_points=0.5):
-    """What `tradeoff` says of figures by (n_mels, hop_factor), in the order of their costs."""
+    """The result of `tradeoff` for figures by (n_mels, hop_factor), in the order of their costs."""
     runs = make_runs(figures)
     groups = runs.groupby(["dataset", "model", *CELL], sort=False)
     names = {"roc_auc_mean": ("roc_auc", "mean"), "roc_auc_std": ("roc_auc", "std"), "n_seeds": ("seed", "size")}

@@ -1,4 +1,4 @@
-"""The configuration: what is shipped is valid, and what is wrong gets one line with the key's path."""
+"""The shipped configurations are valid, and a mistake is reported in one line with the path of the key."""
 
 import copy
 
@@ -26,7 +26,7 @@ experiments:
 
 
 def changed(path: str, value: object) -> dict:
-    """MINIMAL with one value put at a path such as `experiments.0.grid.0.n_mels`."""
+    """A copy of MINIMAL with another value at a path such as `experiments.0.grid.0.n_mels`."""
     config = copy.deepcopy(MINIMAL)
     *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
     place = config
@@ -140,7 +140,7 @@ def test_other_names_are_refused(name):
 
 
 def test_defaults_are_the_protocols_of_the_paper():
-    """VGG-CNN: the paper, section VI.A; MUSICNN: its authors' code."""
+    """That of VGG-CNN is from section VI.A of the paper, and that of MUSICNN from its authors' code."""
     loaded = configuration.load(ROOT / "config" / "paper.yaml")
     shared = {"learning_rate": 0.001, "patience": None, "device": "auto", "threads": 4}
     expected = {
@@ -153,7 +153,7 @@ def test_defaults_are_the_protocols_of_the_paper():
 
 def test_aliases_of_yaml_are_filled_in_each_by_itself():
     shared = changed("experiments.0.training", {"threads": 2})
-    other = {**shared["experiments"][0], "model": "musicnn"}  # the very same `training`, as an alias gives
+    other = {**shared["experiments"][0], "model": "musicnn"}  # the very same `training` object, as with an alias
     shared["experiments"].append(other)
     loaded = configuration.complete(shared, "my.yaml")
     assert [experiment["training"]["epochs"] for experiment in loaded["experiments"]] == [13, 720]

@@ -1,4 +1,4 @@
-"""Metadata to tracks: MagnaTagATune's layout and the Million Song Dataset's pickles, good and bad."""
+"""Tracks are made from metadata: MagnaTagATune's layout and the Million Song Dataset's pickles, good and bad."""
 
 import collections
 import os
@@ -188,7 +188,7 @@ def msd_root(tmp_path: Path) -> Path:
     train, test = [f"TRAAA{i:03d}" for i in range(6)], [f"TRBBB{i:03d}" for i in range(4)]
     vectors = {clip_id: np.eye(2)[i % 2] for i, clip_id in enumerate(train[:5] + test)}
     (tmp_path / "filtered_list_train.cP").write_bytes(python2_pickle(train))
-    # Protocol 0, as Python 2 wrote a list of byte strings.
+    # A pickle of protocol 0, as Python 2 wrote a list of byte strings.
     lines = "".join(f"S'{clip_id}'\np{i + 1}\na" for i, clip_id in enumerate(test))
     (tmp_path / "filtered_list_test.cP").write_text(f"(lp0\n{lines}.")
     (tmp_path / "msd_id_to_tag_vector.cP").write_bytes(python2_pickle(vectors))
@@ -247,7 +247,7 @@ def test_msd_broken_pickles(msd_root, content):
 
 @pytest.fixture
 def table(tmp_path):
-    """Writes a table of a user's own and loads it."""
+    """Writes a user's own table and loads it."""
 
     def load(text: str | bytes, name: str = "tracks.csv", **options: object):
         path = tmp_path / name

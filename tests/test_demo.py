@@ -1,3 +1,5 @@
+"""The demo's generator makes the same music each time, in MagnaTagATune's layout, with probes of known resolution."""
+
 import csv
 import hashlib
 from pathlib import Path

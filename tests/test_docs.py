@@ -1,4 +1,4 @@
-"""Documentation that follows from the code is in step with it."""
+"""The documentation agrees with the code that it follows from."""
 
 import importlib.util
 import re
@@ -24,7 +24,7 @@ def test_generated_parts_are_current(generate):
 
 
 def _keys(schema):
-    """Every key that the schema knows."""
+    """Every key in the schema."""
     if isinstance(schema, dict):
         properties = schema.get("properties", {})
         yield from (key for key, declared in properties.items() if declared and "const" not in declared)

@@ -1,4 +1,4 @@
-"""Downloading MagnaTagATune, from a local server with a small archive of the same form; and what may go wrong."""
+"""Downloading MagnaTagATune, from a local server with a small archive of the same form, and its failures."""
 
 import http.server
 import io
@@ -14,7 +14,7 @@ AUDIO = {f"{folder}/song-{folder}.mp3": f"audio of {folder}".encode() * 50 for f
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `content`, a name to bytes; breaks off the first `n_broken` transfers; counts requests in `served`."""
+    """Serves `content` (bytes by name), breaks off the first `n_broken` transfers, and counts requests in `served`."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -166,7 +166,7 @@ def test_damaged_compression_is_an_error(server, tmp_path):
 
 
 def test_more_than_declared_is_not_extracted(server, tmp_path):
-    """The declared size is a lie: the directory says 10 bytes, the data is far longer."""
+    """The directory of the archive declares 10 bytes, and the data are far longer."""
     archive = bytearray(zipped({"0/bomb.mp3": bytes(1_000_000)}, deflate=1))
     real = (1_000_000).to_bytes(4, "little")
     while (at := archive.find(real)) >= 0:

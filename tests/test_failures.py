@@ -1,4 +1,4 @@
-"""Why jobs failed: in the last lines of a run, however it was started."""
+"""The last lines of a run say why jobs failed, however the run was started."""
 
 import logging
 import shutil
@@ -19,7 +19,7 @@ REASON = "Failed: results/mine/tracks.parquet: howlow tracks: nowhere.csv: no su
 
 
 def check(process):
-    """The reason is among the last lines; after it Snakemake says where its log is, and `make` that it failed."""
+    """Check that the reason is among the last lines. Then Snakemake names its log, and `make` says that it failed."""
     assert process.returncode != 0
     assert any(line.startswith(REASON) for line in process.stdout.splitlines()[-6:]), process.stdout
     assert "Traceback" not in process.stdout
@@ -59,7 +59,7 @@ def make(project, *arguments):
 
 
 class TestReasons:
-    """What is said of a job, by what Snakemake's logger is told of it and by the logs of the job and of SLURM."""
+    """The reason of a failure, from the events of Snakemake's logger and from the logs of the job and of SLURM."""
 
     @pytest.fixture
     def logger(self):

@@ -1,4 +1,4 @@
-"""What a configuration will take, before it runs."""
+"""Estimates of what a configuration will take, before it runs."""
 
 import runpy
 import sys
@@ -44,8 +44,8 @@ def test_demo_refuses_tags_that_it_does_not_have():
         ([29.2] * 98 + [20.0] * 2, 100, 0.02, None),
         ([29.2] * 97 + [20.04, 25, 28.97], 100, 0.02, "set `seconds: 28.9`, which nearly all files have, or `max_exc"),
         ([29.2] * 50 + [12.0] * 48, 100, 0.02, "set `seconds: 12`, which nearly all files have, or `max_exclu"),
-        ([29.2] * 97, 100, 0.02, "set `max_excluded: 0.03`"),  # missing files have no length
-        ([29.2] * 10 + [0.5] * 90, 100, 0.02, "set `max_excluded: 0.9`"),  # clips must have a second
+        ([29.2] * 97, 100, 0.02, "set `max_excluded: 0.03`"),  # three files are missing and have no length
+        ([29.2] * 10 + [0.5] * 90, 100, 0.02, "set `max_excluded: 0.9`"),  # a clip needs at least a second
         ([], 3, 0.02, "set `max_excluded: 1`"),
     ],
 )  # fmt: skip
@@ -121,7 +121,7 @@ def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
 
 
 def test_check_reads_a_collection_once_and_says_what_to_set(monkeypatch, capsys, tmp_path, tone):
-    """One of five files is shorter than `seconds`; a tag that is rare is told of once."""
+    """One of five files is shorter than `seconds`, and a rare tag is reported once."""
     names = ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"]
     for name in names:
         tone(name, seconds=2.28 if name == "d.wav" else 3)

@@ -1,4 +1,4 @@
-"""A disk that is full: a clear error, nothing half-written, and a run that goes on when there is room."""
+"""A full disk leads to a clear error and to no half-written file, and the run continues when there is space."""
 
 import errno
 import json
@@ -67,7 +67,7 @@ def test_a_file_reaches_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, 
     )
     write(path)
     new = path.stat().st_ino
-    # Each time: what was flushed, and what had the name then.
+    # What was flushed each time, and what had the file's name then.
     assert flushed == ([(new, old), (tmp_path.stat().st_ino, new)] if is_flushed else [])
 
 
@@ -82,7 +82,7 @@ def test_the_files_of_a_folder_reach_the_disk_before_it_gets_its_name(tmp_path, 
     assert flushed[-1] == (tmp_path.stat().st_ino, True)
 
 
-NOISE = np.random.default_rng(0).standard_normal(500_000)  # 4 MB, and nothing makes it smaller
+NOISE = np.random.default_rng(0).standard_normal(500_000)  # 4 MB that cannot be compressed
 
 
 def write_figure(path, form):
@@ -111,7 +111,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 def test_whatever_is_written_says_that_the_disk_is_full(small_disk, tmp_path, write):
-    """Each library has an error of its own for it."""
+    """Each library raises its own error for a full disk."""
     path = tmp_path / "results" / "new" / "file"
     with pytest.raises(files.FullDiskError, match=f"^{path}: no space left on its disk"), files.whole(path) as beside:
         write(beside)
@@ -136,7 +136,7 @@ def test_the_demo_does_not_fit(small_disk, tmp_path):
 
 
 def test_the_log_does_not_fit(small_disk, tmp_path):
-    """The shell sends both streams of a program there."""
+    """The shell sends both streams of a program to its log."""
     (tmp_path / "talk.py").write_text(
         "import argparse\n"
         "from howlow import program\n"
@@ -149,7 +149,7 @@ def test_the_log_does_not_fit(small_disk, tmp_path):
 
 
 def test_run_goes_on_when_there_is_room(tmp_path, finished, small_disk):
-    small_disk(30)  # the generated music fits, and not all audio of the shards
+    small_disk(30)  # the generated music fits, but not all audio of the shards
     process = snakemake(tmp_path, TARGET, "--cores", 2, "--configfile", TINY)
     assert process.returncode != 0
     assert "no space left on its disk; make room and start again, finished work is kept; log: logs/" in process.stdout

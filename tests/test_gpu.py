@@ -1,7 +1,7 @@
-"""Training on a GPU: as on the CPU, up to bfloat16, and the same each time.
+"""Training on a GPU gives the same as on the CPU, up to bfloat16, and the same each time.
 
-Each test runs on the CPU as well, which plays the GPU: it computes in bfloat16 where a GPU does, so that it is known
-to run, and reads batches ahead.
+Each test also runs on the CPU in place of the GPU. The CPU then computes in bfloat16 where a GPU does, and reads
+batches ahead, so that this code is tested without a GPU.
 """
 
 import json
@@ -26,7 +26,7 @@ NEEDS_GPU = [
 
 
 def needs_gpu(test):
-    """Marks a test that nothing can play a GPU for."""
+    """Mark a test for which nothing can take the place of a GPU."""
     for mark in NEEDS_GPU:
         test = mark(test)
     return test
@@ -44,7 +44,7 @@ def device(request, monkeypatch):
 
 
 def build(spec, device):
-    """The network of a specification, without dropout, which draws other values on another device."""
+    """The network of a specification without dropout, which would draw other values on another device."""
     torch.manual_seed(spec["seed"])
     keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds")}
     model = models.build(spec["model"], n_tags=2, **keys, **spec["options"])
@@ -56,7 +56,7 @@ def build(spec, device):
 
 
 def losses(spec, store, tracks, device):
-    """The losses of 16 training steps on that device."""
+    """The losses of 16 training steps on the device."""
     device = training.prepare(1, device)
     model, feed = build(spec, device), feeding.feed(store, device)
     optimizer = training.Adam(model)
@@ -71,7 +71,7 @@ def losses(spec, store, tracks, device):
 
 @pytest.mark.parametrize(("network", "tolerance"), [("vgg", 0.01), ("musicnn", 0.05)])
 def test_steps_are_those_of_the_cpu(tmp_path, device, network, tolerance):
-    """Within 1 % for VGG-CNN; a narrow MUSICNN with its many batch normalizations differs by some percent a step."""
+    """VGG-CNN agrees within 1 %. A narrow MUSICNN has many batch normalizations, and differs by a few percent."""
     tracks = make_data(tmp_path)
     store = open_store(tmp_path / "manifest.json", 10, "db")
     found = losses(NETWORKS[network], store, tracks, device)
@@ -84,7 +84,7 @@ def test_steps_are_those_of_the_cpu(tmp_path, device, network, tolerance):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_scores_are_those_of_the_cpu(tmp_path, device, network):
-    """They are computed in float32, without TF32, wherever they are."""
+    """They are computed in float32, without TF32, on every device."""
     make_data(tmp_path)
     store = open_store(tmp_path / "manifest.json", 10, "log")
     found, expected = (
@@ -97,7 +97,7 @@ def test_scores_are_those_of_the_cpu(tmp_path, device, network):
 @pytest.mark.parametrize("log_type", ["db", "log"])
 @pytest.mark.parametrize("n_frames", [20, None])
 def test_feeds_give_what_is_stored(tmp_path, device, log_type, n_frames):
-    """What stays on the GPU and what is read ahead, whole clips and segments."""
+    """Spectrograms stay on the GPU or are read ahead, as whole clips or as segments."""
     make_data(tmp_path)
     store, place = open_store(tmp_path / "manifest.json", 10, log_type), training.prepare(1, device)
     indices = np.random.default_rng(0).permutation(64)
@@ -140,7 +140,7 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, device, network
 
 @needs_gpu
 def test_two_at_once_share_a_gpu_and_give_what_one_gives(tmp_path, monkeypatch):
-    """Each in a process of its own, as jobs are; the third one waits for one of them."""
+    """Each training has a process of its own, like a job. The third one waits for one of the others."""
     make_data(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert train(tmp_path / "alone", tmp_path, device="cuda").returncode == 0
@@ -165,7 +165,7 @@ def test_two_at_once_share_a_gpu_and_give_what_one_gives(tmp_path, monkeypatch):
 
 @needs_gpu
 def test_a_full_gpu_gets_one_line(tmp_path):
-    """Of a GPU's memory this process may have next to nothing."""
+    """The process may use next to nothing of the GPU's memory."""
     make_data(tmp_path)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(1e-4)

@@ -1,4 +1,4 @@
-"""How trainings share the GPUs of a machine. No GPU is needed: `nvidia-smi` and PyTorch's build are played."""
+"""How trainings share the GPUs of a machine. No GPU is needed: `nvidia-smi` and PyTorch's build are simulated."""
 
 import os
 import re
@@ -23,7 +23,7 @@ A, B = "GPU-aaaaaaaa-1111", "GPU-bbbbbbbb-2222"
 TWO_GPUS = f"{A}, 24564\n{B}, 24564\n"
 TRAINING = "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json"
 
-# In place of scripts/train.py: it notes which GPU it had and when. The first one fails at its first attempt.
+# It takes the place of scripts/train.py, and notes which GPU it had and when. The first one fails at its first attempt.
 STUB = """
 import os, time
 from pathlib import Path
@@ -99,7 +99,7 @@ def machine(tmp_path, monkeypatch):
     ],
 )
 def test_plan(machine, tmp_path, printed, devices, flags, asked, options):
-    """Of VGG-CNN's and MUSICNN's trainings, the GPUs that they ask for and VGG-CNN's options."""
+    """Check the GPUs that the trainings of VGG-CNN and MUSICNN ask for, and the options of VGG-CNN's."""
     targets = [
         f"results/tiny/{model}/12k_mel8_x{hop}_db/seed1/run.json" for model, hop in (("vgg", 10), ("musicnn", 1))
     ]
@@ -111,13 +111,13 @@ def test_plan(machine, tmp_path, printed, devices, flags, asked, options):
         assert f"gpu={number}," in dict(trainings)[model]
     assert f" --device {devices[0]} {options} " in process.stdout
     assert process.stdout.count("gpu=1") == sum(asked), "another rule asks for a GPU"
-    # nvidia-smi is asked once a run, and not where no training may take a GPU.
+    # nvidia-smi runs once per run, and not at all if no training may take a GPU.
     calls = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
     assert len(calls) == (devices != ("cpu", "cpu"))
 
 
 def test_one_training_a_gpu_at_once(machine, tmp_path):
-    """On a machine with 8 cores and two GPUs, without any profile; and a second attempt asks for half as much again."""
+    """The machine has 8 cores and two GPUs, and no profile is used. A second attempt asks for 1.5 times the memory."""
     project = copy_project(tmp_path / "project")
     (project / "workflow" / "scripts" / "train.py").write_text(STUB)
     cells = [cell.name for cell in representations(config.load(TINY)["experiments"][0])]
@@ -141,7 +141,7 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
 
 
 def test_gpus_of_the_machine_that_submits_to_a_cluster_do_not_count(machine, tmp_path):
-    """There `auto` asks for no GPU. Nothing is submitted here: SLURM's commands are missing."""
+    """On a cluster, `auto` asks for no GPU. Nothing is submitted here, because SLURM's commands are missing."""
     for path in ("tracks.parquet", "mel/12000/8/manifest.json"):
         (tmp_path / "results/tiny" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "results/tiny" / path).touch()
@@ -276,12 +276,12 @@ class TestMemory:
         return {cell.name: specs.train(paper, experiment, cell, 1) for cell in representations(experiment)}
 
     def test_of_a_gpu(self):
-        """By hand: the largest map has 64 * 128 * 128 * 1820 values of 2 bytes, 3.8 GB; 3.7 of them are saved."""
+        """By hand: the largest map has 64 * 128 * 128 * 1820 values of 2 bytes, 3.8 GB, and 3.7 such maps are saved."""
         vgg = self.specs("vgg")
         assert 14_100 < needs.gpu_mb(vgg["16k_mel128_x1_db"]) < 23_000
         assert needs.gpu_mb(vgg["16k_mel128_x1_db"]) == max(map(needs.gpu_mb, vgg.values()))
         assert 28_200 < needs.gpu_mb(vgg["16k_mel128_x1_db"], value_bytes=4) < 46_000
-        # The smallest has 64 * 128 * 48 * 137 values, 0.1 GB.
+        # The largest map of the smallest cell has 64 * 128 * 48 * 137 values, 0.1 GB.
         assert 1_000 + 3.7 * 108 < needs.gpu_mb(vgg["12k_mel48_x10_db"]) < 1_000 + 6 * 108
         # MUSICNN scores a clip in ten segments of 188 frames; its largest map has 256 filters at 78 heights.
         musicnn = self.specs("musicnn")["16k_mel128_x1_db"]
@@ -297,7 +297,7 @@ class TestMemory:
         assert "2 trainings are to share a GPU of 25.8 GB" in needs.gpu_shortage(largest, 25_757, sharing=2)
 
     def test_of_spectrograms_that_stay_on_a_gpu(self):
-        """What a training does not need for itself, up to half of its share."""
+        """They may take what a training does not need for itself, up to half of its share."""
         vgg = self.specs("vgg")
         assert needs.resident_mb(vgg["16k_mel128_x1_db"], 25_757) == 0
         assert needs.resident_mb(vgg["12k_mel48_x10_db"], 25_757) == 25_757 // 2
@@ -315,7 +315,7 @@ class TestMemory:
         assert feeding.feed(store, torch.device("cpu"), resident_bytes).resident is None
 
     def test_times_of_the_paper_fit_a_laptop(self):
-        """They score clips, 8 at once; a training step of the largest cell holds 64."""
+        """They score 8 clips at once, while a training step of the largest cell holds 64."""
         largest = self.specs("vgg")["16k_mel128_x1_db"]
         clips = 4 * 8 * 128 * 128 * 1820 / 1e6
         assert 2.5 * clips < needs.times_mb(largest, on_gpu=False) < 8_000 < needs.training_mb(largest)

@@ -1,4 +1,4 @@
-"""How `make` sets up the environment: with which Python, and whether one lock holds for all of them."""
+"""`make` sets up the environment with the right Python, and one lock holds for all of them."""
 
 import importlib.util
 import platform
@@ -27,7 +27,7 @@ def check_wheels():
 
 @pytest.fixture
 def set_up(tmp_path):
-    """Runs `make .venv/bin/python` where only given Pythons are, all the one of the tests and quick to make a venv."""
+    """Runs `make .venv/bin/python` where only given Pythons exist. All are that of the tests, with a quick venv."""
     shutil.copy(ROOT / "Makefile", tmp_path)
 
     def run(*arguments, **pythons):

@@ -1,4 +1,4 @@
-"""What the workflow uses of Snakemake beyond its documented interface is in one file, and fails in words."""
+"""All uses of Snakemake's undocumented interface are in one file, and they fail with a clear message."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from snakemake.exceptions import WorkflowError
 
 INTERNAL = {
-    # each function, and what it is given beside the workflow
+    # each function, and its arguments besides the workflow
     "configuration_files": [],
     "configuration_overrides": [],
     "refuse_module": [],
@@ -63,7 +63,7 @@ def test_the_locked_version_is_known():
 
 
 def test_rules_use_only_the_documented_part_of_the_workflow():
-    """Whatever is not documented stands in snakemake_internals.py."""
+    """Everything that is not documented is in snakemake_internals.py."""
     files = [ROOT / "Snakefile", ROOT / "workflow" / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
     used = {name for file in files for name in re.findall(r"\bworkflow\.(\w+)", file.read_text())}
     assert used <= {"current_basedir", "rst"}  # the latter is the name of a file

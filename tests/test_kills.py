@@ -1,4 +1,4 @@
-"""Programs and Snakemake that are killed again and again end with the files of a run that never was."""
+"""Programs and Snakemake that are killed repeatedly end with the same files as an undisturbed run."""
 
 import kill_sweep
 

@@ -1,4 +1,4 @@
-"""Mel-spectrograms: equal to Essentia's own chain and, but for one frame, to LibROSA's."""
+"""Mel-spectrograms equal those of Essentia's own chain and, except for one frame, LibROSA's."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ MUSIC = sorted(Path(os.environ.get("HOWLOW_REAL_MUSIC", "/nowhere")).glob("mp3/*
 
 @pytest.fixture(scope="module", params=["noise", "tones", "impulse", "silence", "music"])
 def signals(request):
-    """A signal of 29.1 s by sample rate."""
+    """A signal of 29.1 s for each sample rate."""
     if request.param == "music" and not MUSIC:
         pytest.skip("HOWLOW_REAL_MUSIC names no folder of real music")
     return {rate: exactness.signals(rate, MUSIC and MUSIC[0])[request.param] for rate in (12_000, 16_000)}
@@ -35,7 +35,7 @@ def test_equals_librosa(rate, n_mels, signals):
 
 
 def test_symmetric_window_is_not_librosas():
-    """What the authors' published extraction differs by, on noise."""
+    """It is the window of the authors' published extraction. The difference is measured on noise."""
     clip = exactness.noise(16_000)
     ours = mel.mel_power(clip, 16_000, 96, window="symmetric")
     assert 1e-3 < exactness.difference(ours, exactness.librosa_mel(clip, 16_000, 96)) < 1e-2

@@ -1,4 +1,4 @@
-"""ROC AUC and PR AUC: known answers, and tags for which they are not defined."""
+"""ROC AUC and PR AUC give known answers, and handle tags for which they are not defined."""
 
 import math
 

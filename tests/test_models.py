@@ -1,4 +1,4 @@
-"""The networks: Table III, the counts that are known, and what they cost."""
+"""The networks follow Table III, and have the published numbers of parameters and operations."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from howlow import audio, cost, layers, mel, models, pooling
 
 HOPS = (1, 2, 3, 4, 5, 10)
-# GMAC a clip of VGG-CNN at full width, by sample rate and bands, for each hop.
+# GMAC per clip of VGG-CNN at full width, by sample rate and number of bands, for each hop.
 GMAC = {
     (12_000, 128): (13.20, 6.58, 4.34, 3.29, 2.57, 1.29),
     (12_000, 96): (10.01, 4.99, 3.29, 2.50, 1.94, 0.98),
@@ -52,7 +52,7 @@ def test_vgg_at_every_size(rate, n_mels, hop, gmac):
 
 
 def test_vgg_is_the_textbook_order_of_its_layers():
-    """Pooling before ELU, as it is computed, equals ELU before pooling, as the paper has it."""
+    """Pooling before ELU, as in the code, equals ELU before pooling, as in the paper."""
     torch.manual_seed(0)
     model = vgg(12_000, 8, 1, width=1 / 64).eval()
     for layer in model.features:
@@ -211,9 +211,9 @@ def test_unknown_network():
 )
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_normalize_and_pool_is_exact_in_any_layout(memory_format, shape, window):
-    """Output, all gradients and running statistics against PyTorch's two layers in float64.
+    """Compare the output, all gradients and the running statistics with those of PyTorch's two layers in float64.
 
-    PyTorch's own normalization with the channels last is off by up to 1e-4.
+    With the channels last, PyTorch's own normalization is off by up to 1e-4.
     """
     torch.manual_seed(0)
     x = torch.randn(shape) * 3 + 2
@@ -235,7 +235,7 @@ def test_normalize_and_pool_is_exact_in_any_layout(memory_format, shape, window)
 
 
 def test_a_single_value_of_a_channel_has_no_variance():
-    """It is refused as PyTorch's own layer does, whatever the layout."""
+    """It is refused in any layout, as PyTorch's own layer refuses it."""
     layer = layers.NormalizeAndPool(8, (1, 1), 1e-3, 0.1)
     with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
         layer(torch.zeros(1, 8, 1, 1).to(memory_format=torch.channels_last))

@@ -1,4 +1,4 @@
-"""Every shipped configuration plans without data, with the jobs that tests/plans.yaml has."""
+"""Every shipped configuration plans the jobs of tests/plans.yaml, without any data."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ PLAN = [sys.executable, SCRIPTS / "plan.py"]
 
 
 def test_shipped_configurations_plan_as_expected():
-    """The list has all of them: that of the paper has 88 + 6 + 12 + 6 cells with three seeds each."""
+    """The list has all configurations. That of the paper has 88 + 6 + 12 + 6 cells with three seeds each."""
     expected = yaml.safe_load((ROOT / "tests" / "plans.yaml").read_text())
     assert set(expected) == {f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml")}
     assert expected["config/paper.yaml"]["train"] == (88 + 6 + 12 + 6) * 3

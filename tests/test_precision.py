@@ -1,4 +1,4 @@
-"""In how many bits networks are trained and scored: a GPU's bfloat16 is tried on the CPU, which has it, too."""
+"""The numerical precision of training and scoring. The bfloat16 of GPUs is tested on the CPU, which has it, too."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """A feed of clips that differ in their level, which says how likely each tag is; and their labels."""
+    """A feed of clips and their labels; the clips differ in their level, which says how likely each tag is."""
     folder = tmp_path_factory.mktemp("precision")
     rng = np.random.default_rng(0)
     level = rng.normal(size=(N_CLIPS, 1))
@@ -39,19 +39,19 @@ def build(name):
     model = models.build(name, sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=N_TAGS, **OPTIONS[name])
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):
-            layer.p = 0.0  # which values it drops differs between the types
+            layer.p = 0.0  # dropout would drop other values in another type
     training.lay_out(model, CPU)
     return model
 
 
 @pytest.fixture
 def bfloat16(monkeypatch):
-    """Training is as on a GPU that has bfloat16."""
+    """Make training compute as on a GPU that has bfloat16."""
     monkeypatch.setattr(training, "precision", lambda device: torch.bfloat16)
 
 
 def losses(model, clips, n_steps, learning_rate=1e-4):
-    """The losses of training steps on new clips each."""
+    """The losses of training steps, each on new clips."""
     feed, all_clips = clips
     optimizer = training.Adam(model)
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def losses(model, clips, n_steps, learning_rate=1e-4):
 
 
 def output_types(model, run):
-    """The types of what the convolutions and the last layer give while `run` runs."""
+    """The types of the outputs of the convolutions and of the last layer while `run` runs."""
     seen = {}
 
     def note(layer, _, output):
@@ -86,7 +86,7 @@ def test_vgg_learns_the_same_in_bfloat16(clips, request):
 
 
 def test_musicnn_learns_the_same_in_bfloat16(clips, request):
-    """On average: from step to step narrow networks with so many batch normalizations differ by some percent."""
+    """The means agree. In single steps, narrow networks with so many batch normalizations differ by a few percent."""
     exact = losses(build("musicnn"), clips, 40).mean()
     request.getfixturevalue("bfloat16")
     assert losses(build("musicnn"), clips, 40).mean() == pytest.approx(exact, rel=0.01)
@@ -102,7 +102,7 @@ def test_training_is_in_bfloat16_but_scores_and_logits_are_in_float32(clips, bfl
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_scores_are_those_of_float32(clips, bfloat16, name):
-    """As many distinct ones as there are clips, or nearly; bfloat16 has 128 between 0.5 and 1."""
+    """There are nearly as many distinct scores as clips, while bfloat16 has only 128 values between 0.5 and 1."""
     model, feed = build(name), clips[0]
     losses(model, clips, 3)
     some = np.arange(200)
@@ -154,7 +154,7 @@ def test_precision_of_a_device(monkeypatch, device, has_bfloat16, expected):
 
 
 def test_deterministic_mode_fills_no_memory(clips):
-    """PyTorch fills all new tensors with NaN in this mode: it takes time and changes no weight."""
+    """By default, PyTorch fills all new tensors with NaN in this mode, which takes time and changes no weight."""
     assert not torch.utils.deterministic.fill_uninitialized_memory
     without = build("vgg")
     losses(without, clips, 5)

@@ -1,4 +1,4 @@
-"""What all programs share: they end with the process that started them, however that ended."""
+"""All programs end together with the process that started them, however that ends."""
 
 import signal
 import subprocess
@@ -32,7 +32,7 @@ OPTIONS = "--spec {}"
 
 @pytest.fixture
 def program(tmp_path, monkeypatch) -> Path:
-    """A program with two workers, which print their process numbers and then take long."""
+    """A program with two workers, which print their process ids and then run for long."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
     path = tmp_path / "long.py"
     path.write_text(PROGRAM)
@@ -89,7 +89,7 @@ if __name__ == "__main__":
     "arguments", ["--default forkserver", "--default spawn", "--default fork --own spawn"], ids=str
 )
 def test_workers_start_whatever_pythons_default_is(tmp_path, monkeypatch, arguments):
-    """The default is forkserver from Python 3.14 on; macOS has spawned workers, as in the last case."""
+    """The default is forkserver from Python 3.14 on. On macOS, workers are spawned, as in the last case."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
     path = tmp_path / "squares.py"
     path.write_text(SQUARES)
@@ -99,7 +99,7 @@ def test_workers_start_whatever_pythons_default_is(tmp_path, monkeypatch, argume
 
 
 def _kill_and_wait(parent: subprocess.Popen, started: list[psutil.Process]):
-    """Kill a process; all that it started has to end soon."""
+    """Kill a process, and check that all processes that it started end soon."""
     parent.kill()
     parent.wait()
     assert psutil.wait_procs(started, timeout=10)[1] == []

@@ -1,4 +1,4 @@
-"""Digests: they follow what is run and what is meant, and nothing else."""
+"""Digests depend on the code that runs and on the meaning of a specification, and on nothing else."""
 
 import shutil
 
@@ -46,7 +46,7 @@ def edit(path, old, new):
         ("howlow/mel.py", "\n\n\n", "\n\n\n\n\n"),
         ("howlow/plots/figure1.py", "figsize", "figsiez"),
         ("howlow/models.py", "128, 384", "128, 385"),
-        # How programs report and write decides no number.
+        # The way in which programs report and write does not change any number.
         ("howlow/program.py", "leave=False", "leave=True"),
         ("howlow/files.py", "indent=1", "indent=2"),
         ("howlow/records.py", "_MAX_SHOWN = 60", "_MAX_SHOWN = 80"),
@@ -78,7 +78,7 @@ def test_what_is_run_counts_also_where_it_is_imported(package, file, old, new):
 
 
 def test_plumbing_is_there_and_imports_nothing_else():
-    """A module that computes something must not hide behind one that does not count."""
+    """A module that computes something must not be imported only through one that does not count."""
     for name in provenance.PLUMBING:
         _, imported = provenance._parse(provenance.PACKAGE / name)
         of_package = {path.relative_to(provenance.PACKAGE).as_posix() for path in imported}

@@ -1,4 +1,4 @@
-"""Records: what they hold, and how a result differs from what would be made now."""
+"""What records hold, and how they tell that a result differs from what would be made now."""
 
 import pytest
 

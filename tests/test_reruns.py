@@ -1,4 +1,4 @@
-"""Exactly what a change makes Snakemake do again in a finished run: the tables of the README."""
+"""A change to a finished run makes Snakemake rerun exactly the jobs in the tables of README.md."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ PLAN = ["--dry-run", "--quiet", "rules"]
 
 
 def make(change, folder, project_folder, configuration, *arguments):
-    """Start Snakemake in a folder with a changed configuration and code; the change of its files is made before."""
+    """Change the files of a folder, and start Snakemake in it with a changed configuration and code."""
     config = yaml.safe_load(configuration.read_text())
     change.config(config)
     (folder / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -63,7 +63,7 @@ def test_an_own_collection_at_first(finished_own, tmp_path):
 
 
 def test_one_more_clip_takes_one_start_and_decodes_its_shard_only(finished_own, tmp_path):
-    """The plan knows the new clip before `tracks` has run; nothing is left to do afterwards."""
+    """The plan includes the new clip before `tracks` has run, and nothing is left to do afterwards."""
     (change,) = (change for change in OWN_TABLE if change.words == "one more row in the table")
     folder = tmp_path / "run"
     shutil.copytree(finished_own, folder, symlinks=True)
@@ -77,7 +77,7 @@ def test_one_more_clip_takes_one_start_and_decodes_its_shard_only(finished_own, 
 
 
 def test_snakemakes_notes_decide_nothing(finished, tmp_path):
-    """Neither where they are lost, nor where they say that stale results are current."""
+    """They decide nothing when they are lost, nor when they say that stale results are current."""
     (change,) = (change for change in TABLE if change.words == "the epochs of VGG-CNN")
     folder = tmp_path / "run"
     shutil.copytree(finished, folder, symlinks=True)
@@ -94,7 +94,7 @@ def test_a_change_is_named_in_the_plan(finished, tmp_path):
 
 
 def test_a_lost_shard_is_made_anew_and_nothing_is_trained_for_it(finished, tmp_path):
-    """Its trainings find that their specification, code, clips and labels are what they were."""
+    """The trainings find that their specification, code, clips and labels are unchanged."""
     folder = tmp_path / "run"
     shutil.copytree(finished, folder, symlinks=True)
     lost = folder / "results/tiny/mel/16000/8/00.npy"
@@ -117,7 +117,7 @@ def test_a_damaged_shard_is_found_by_the_next_training_and_made_anew_by_the_next
     shard = folder / "results/tiny/mel/16000/8/00.npy"
     intact = shard.read_bytes()
     status = shard.stat()
-    with shard.open("r+b") as file:  # zeros inside, with size and date kept
+    with shard.open("r+b") as file:  # write zeros into it, and keep its size and date
         file.seek(1000)
         file.write(bytes(1000))
     os.utime(shard, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -151,7 +151,7 @@ def test_a_plan_changes_no_file_of_the_results(finished, tmp_path):
 
 @pytest.mark.parametrize("stale", [False, True], ids=["of this configuration", "of another one"])
 def test_jobs_that_ended_while_snakemake_was_dead(finished, tmp_path, stale):
-    """On a cluster they go on without it, and Snakemake takes them for unfinished. Their records tell what they are."""
+    """On a cluster, jobs continue without Snakemake, which takes them for unfinished. Their records decide."""
     shutil.copytree(finished / "results", tmp_path / "results")
     folder = tmp_path / "results/tiny/musicnn/12k_mel8_x1_db/seed1"
     incomplete = tmp_path / ".snakemake" / "incomplete"

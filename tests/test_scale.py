@@ -1,4 +1,4 @@
-"""What a configuration takes on a cluster, by known answers."""
+"""The estimates for clusters give known answers."""
 
 import runpy
 import sys
@@ -27,7 +27,7 @@ def msd():
         ([Task(3), Task(1), Task(1), Task(1)], 2, 3),
         ([Task(1), Task(2, after=0)], 9, 3),
         ([Task(1), Task(1), Task(1, after=0), Task(1, after=1)], 1, 4),
-        # One slot goes on with the chain that it has begun; the other job comes last.
+        # One slot continues the chain that it has begun, and the other job comes last.
         ([Task(1), Task(5), Task(1, after=0), Task(1, after=2)], 1, 8),
         ([Task(2), Task(2), Task(4, after=0)], 2, 6),
     ],
@@ -49,7 +49,7 @@ def test_seconds_of_extraction_by_hand(msd):
     decode, spectrum, mel = scale.extraction(msd, "msd", 64 * 1000, COSTS)[:3]
     assert decode.seconds == pytest.approx(5 + 1000 * 0.010)
     assert spectrum.seconds == pytest.approx(5 + 1000 * 1.366 * 0.001)
-    assert mel.seconds == pytest.approx(5 + 1000 * 1.366 * 48 * 0.00001)  # the fewest bands come first
+    assert mel.seconds == pytest.approx(5 + 1000 * 1.366 * 48 * 0.00001)  # the jobs with the fewest bands come first
 
 
 def test_trainings_are_those_of_the_forecast(msd):
@@ -62,7 +62,7 @@ def test_disk_at_its_fullest(msd):
     kept, one = scale.peak_bytes(msd, "msd", 64 * 1000, 1)
     spectra, audio = 1820 * 257 * 4 * 1000, 465_600 * 4 * 1000
     assert one == audio + spectra
-    assert scale.peak_bytes(msd, "msd", 64 * 1000, 10_000) == (kept, 128 * one)  # no more than all
+    assert scale.peak_bytes(msd, "msd", 64 * 1000, 10_000) == (kept, 128 * one)  # at most all shards
 
 
 def test_command_prints_a_row_a_number_of_nodes(monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The programs of workflow/scripts, run by their command lines: what they write and what they refuse."""
+"""What the programs of workflow/scripts write and what they refuse, when they run from their command lines."""
 
 import json
 import re
@@ -20,7 +20,7 @@ RATES = (12_000, 16_000)
 
 @pytest.fixture
 def collection(annotations):
-    """Five clips, of which `2` is broken; the programs up to `decode` have run."""
+    """Five clips, of which `2` is broken. The programs up to `decode` have run."""
     root = annotations(ROWS)
     rng = np.random.default_rng(0)
     for *_, path in ROWS:
@@ -168,7 +168,7 @@ def test_evaluate_reports_tags_without_positives(collection):
     assert process.returncode == 0, process.stderr
     assert "seed 1, validation: left out: 'guitar' has 1 positive clips of 1" in process.stdout
     table = pd.read_csv(collection / "metrics.csv").set_index(["split", "tag"])
-    assert table.loc[("test", "guitar"), "roc_auc"] == 1  # clip 5 has it, clip 4 has not
+    assert table.loc[("test", "guitar"), "roc_auc"] == 1  # clip 5 has the tag, and clip 4 has not
     assert table.loc[("test", "slow"), "roc_auc"] == 0
     assert table.loc[("test", metrics.MACRO), "roc_auc"] == 0.5
     assert np.isnan(table.loc[("validation", metrics.MACRO), "roc_auc"])

@@ -1,4 +1,4 @@
-"""What a configuration may ask for can be built, and run forward and backward; what can't be built is refused."""
+"""Networks that a configuration may ask for can be built and run forward and backward; others are refused."""
 
 import itertools
 
@@ -53,7 +53,7 @@ def test_what_is_accepted_runs_forward_and_backward(model, options):
     [("vgg", 2, {}), ("musicnn", 3, {}), ("musicnn", 8, {"orientation": "published", "segment_frames": 7})],
 )
 def test_smallest_inputs_train_for_real(model, n_mels, options):
-    """At the limit of what is accepted; one less is refused, see below."""
+    """They are at the limit of what is accepted. One frame or band fewer is refused; see below."""
     cell = Representation(12_000, n_mels, 1, "db")
     network = models.build_cell(model, cell, n_tags=2, seconds=3.2, options={"width": 0.01} | options)
     network(torch.randn(3, 1, n_mels, cell.n_frames(3.2))).sum().backward()
@@ -74,7 +74,7 @@ def test_networks_refuse_what_configurations_do(n_mels, options):
 
 
 def test_published_orientation_with_the_largest_hop_of_the_paper_is_refused():
-    """29.1 s at 12 kHz and x10 have 137 frames, a segment 14; the filters of 96 bands span 86."""
+    """29.1 s at 12 kHz and x10 have 137 frames, and a segment has 14, but the filters of 96 bands span 86."""
     cell = Representation(12_000, 96, 10, "db")
     with pytest.raises(shapes.ShapeError, match="span 86 frames for 96 mel bands, but a segment has only 14"):
         shapes.check_frames("musicnn", cell, 29.1, {"orientation": "published"})

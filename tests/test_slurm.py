@@ -1,4 +1,4 @@
-"""A real SLURM: a private cluster of two nodes on this machine, and `snakemake --profile slurm` on it."""
+"""`snakemake --profile slurm` on a real SLURM, a private cluster of two nodes on this machine."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10
 
 
 def install_slurm() -> None:
-    """Install Debian's SLURM where that is allowed; skip the test with the reason where it is not."""
+    """Install Debian's SLURM if that is allowed; otherwise skip the test with the reason."""
     if not may_install():
         pytest.skip(f"HOWLOW_TEST_INSTALL=1 has this test install {PACKAGES[0]} and others, and write {CONFIGURATION}")
     if os.geteuid() != 0:
@@ -39,7 +39,7 @@ def install_slurm() -> None:
 
 
 def stop_forgotten_cluster() -> None:
-    """Stop a cluster of tests that were killed; that of others stays."""
+    """Stop the cluster of tests that were killed, but no other cluster."""
     state = CONFIGURATION.resolve().parent
     owner = re.fullmatch(r"howlow-slurm-(\d+)-\w+", state.name)
     if owner and not psutil.pid_exists(int(owner[1])):
@@ -49,7 +49,7 @@ def stop_forgotten_cluster() -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A checkout of this project with the profile edited as docs/slurm.md says, beside a running cluster."""
+    """A checkout of this project on a running cluster, with the profile edited as docs/slurm.md says."""
     if may_install():
         stop_forgotten_cluster()
     install_slurm()
@@ -57,22 +57,22 @@ def project(tmp_path_factory):
     profile = folder / "profiles" / "slurm" / "config.yaml"
     text = profile.read_text().replace("  # slurm_partition: cpu", "  slurm_partition: cpu")
     text = re.sub(r"^# ((set-resources:|  ).*)", r"\1", text, flags=re.MULTILINE)
-    # The configuration asks for no GPU, because PyTorch could not use these, which are for show.
+    # The configuration asks for no GPU, because the GPUs of this cluster are not real.
     text = text.replace("  train:\n", "  train:\n    gpu: 1\n")
     profile.write_text(text)
-    # Not in pytest's folder: munge wants a path that all may pass.
+    # It is not in pytest's folder, because munge needs a path that everybody may enter.
     state = Path(tempfile.mkdtemp(prefix=f"howlow-slurm-{os.getpid()}-"))
     subprocess.run([CLUSTER, "up", state], check=True, timeout=60)
     yield folder
     for process in STARTED:
-        process.kill()  # those of tests that failed
+        process.kill()  # a test that failed left it
     subprocess.run([CLUSTER, "down", state], check=True, timeout=60)
     shutil.rmtree(state)
     assert processes_of(state, folder) == []
 
 
 def processes_of(*folders: Path) -> list[str]:
-    """The command lines of all processes that name one of these folders, half a minute later at the most."""
+    """The command lines of all processes that name one of these folders and don't end within half a minute."""
     end = time.monotonic() + 30
     while True:
         lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
@@ -83,7 +83,7 @@ def processes_of(*folders: Path) -> list[str]:
 
 
 def start(project: Path, *arguments: object) -> subprocess.Popen:
-    """Start `snakemake --profile slurm` there; both its streams go to `out.txt`."""
+    """Start `snakemake --profile slurm` in the project; both of its streams go to `out.txt`."""
     with (project / "out.txt").open("w") as out:
         command = [*SNAKEMAKE, *QUICK, *map(str, arguments)]
         STARTED.append(subprocess.Popen(command, cwd=project, stdout=out, stderr=subprocess.STDOUT))
@@ -91,7 +91,7 @@ def start(project: Path, *arguments: object) -> subprocess.Popen:
 
 
 def run(project: Path, *arguments: object) -> tuple[int, str]:
-    """The exit status of a run and what it printed."""
+    """The exit status of a run, and its output."""
     process = start(project, *arguments)
     try:
         status = process.wait(timeout=900)
@@ -106,7 +106,7 @@ def queue() -> list[str]:
 
 
 def known_jobs() -> list[dict[str, str]]:
-    """What SLURM says of each job, also of those that have ended."""
+    """SLURM's information about each job, including those that have ended."""
     command = ["scontrol", "--oneliner", "--detail", "show", "jobs"]
     rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return [dict(re.findall(r"(\w+)=(\S*)", row)) for row in rows]
@@ -133,7 +133,7 @@ MUSICNN = "results/tiny/musicnn/12k_mel8_x1_db/seed3"
 
 
 class TestSlurm:
-    """In this order: each goes on from the results of the one before."""
+    """The order matters: each test continues from the results of the one before."""
 
     def test_whole_run_equals_the_local_one(self, project, finished):
         command = ["--configfile", TINY]
@@ -145,7 +145,7 @@ class TestSlurm:
         assert "Nothing to be done" in plan.stdout + plan.stderr
 
     def test_jobs_of_the_whole_run(self, project):
-        """Who ran where, and with which GPU; of two at once, each its own."""
+        """Check on which node and with which GPU each job ran. Two jobs at once have different GPUs."""
         of_rule = defaultdict(list)
         for job in known_jobs():
             of_rule[re.match(r"rule_([a-z]+)", job["Comment"])[1]].append(job)
@@ -178,7 +178,7 @@ class TestSlurm:
             config["experiments"][1]["training"]["batch_size"] = 16
 
         failing = changed(project, "failing.yaml", change)
-        # And the other way to ask for a GPU.
+        # This is the other way to ask for a GPU.
         less = "train:mem_mb=1000", "train:gpu=0", "train:gres=gpu:1", "train:slurm_partition=gpu"
         targets = [f"{VGG}/run.json", f"{MUSICNN}/run.json"]
         status, printed = run(
@@ -209,13 +209,13 @@ class TestSlurm:
         trainings = project / f"{VGG}/run.json", project / f"{MUSICNN}/checkpoint.pt"
         before = trainings[1].stat().st_mtime_ns
         wait_for(lambda: "1 of 2 steps" in (project / "out.txt").read_text(), process)
-        assert trainings[1].stat().st_mtime_ns > before  # the other is at work
+        assert trainings[1].stat().st_mtime_ns > before  # the other one is being written
         process.kill()
         process.wait()
-        assert len(queue()) == 1  # the job knows nothing of it
+        assert len(queue()) == 1  # the job runs on
         finished_at = trainings[0].stat().st_mtime_ns
 
-        status, printed = run(project, *targets, "--nolock")  # a user who does not read
+        status, printed = run(project, *targets, "--nolock")  # as a user does who has not read the documentation
         assert status != 0
         assert "SLURM jobs of an earlier run still work in this folder, 1 in all" in printed
         cancelled = subprocess.run(
@@ -235,6 +235,6 @@ class TestSlurm:
 
 
 def prolong(config) -> None:
-    """Of two trainings, have the one of MUSICNN last for some time."""
+    """Make the training of MUSICNN, one of two, last for some time."""
     config["seeds"] = [3]
     config["experiments"][1]["training"] |= {"epochs": 350}

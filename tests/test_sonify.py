@@ -1,4 +1,4 @@
-"""Mel-spectrograms turned back into sound: known sounds come back, and the program's page plays them."""
+"""Known sounds come back from their mel-spectrograms, and the program's page plays them."""
 
 import base64
 import csv
@@ -18,14 +18,14 @@ from howlow.representation import Representation, n_frames
 
 SECONDS = 3.0
 RATES = (12_000, 16_000)
-# What is plain of a clip's id, and the first digits of its SHA-256, as `printf %s "sub/4" | sha256sum` gives it.
+# The plain part of a clip's id, and the first digits of its SHA-256, from `printf %s "sub/4" | sha256sum`.
 FOLDERS = {"<3>": "3-c559014c", "sub/4": "sub-4-5bf0e86e"}
 CELLS = ["12k_mel8_x2_log", "16k_mel48_x1_db", "12k_mel48_x10_db"]
 
 
 @pytest.fixture(scope="module")
 def music():
-    """Made-up music of two instruments, `SECONDS` of it, by sample rate."""
+    """`SECONDS` of synthetic music of two instruments, for each sample rate."""
     clip = synthesis.render({"piano", "flute", "drums"}, np.random.default_rng(1))[:, 0]
     return {16_000: clip[: round(SECONDS * 16_000)], 12_000: soxr.resample(clip, 16_000, 12_000)[: 12_000 * 3]}
 
@@ -50,7 +50,7 @@ def test_a_tone_comes_back_where_it_was(name, method):
     samples, _ = there_and_back(tone, representation, method)
     power = np.abs(np.fft.rfft(samples)) ** 2
     hz = np.fft.rfftfreq(len(samples), 1 / rate)
-    near = np.abs(hz - 1000) < 2.5 * rate / mel.FRAME_SIZE  # the main lobe of a Hann window, and a bin's half
+    near = np.abs(hz - 1000) < 2.5 * rate / mel.FRAME_SIZE  # the main lobe of a Hann window and half a bin
     assert power[near].sum() > 0.9 * power.sum()
     assert np.mean(samples**2) == pytest.approx(np.mean(tone**2), rel=0.25)
 
@@ -114,7 +114,7 @@ def test_inverted_spectrum_has_the_mel_bands(music, rate, n_mels):
     spectrum = sonify.invert_mel(power, rate)
     assert spectrum.shape == (power.shape[1], mel.FRAME_SIZE // 2 + 1)
     assert (spectrum >= 0).all()
-    # To a fraction of a decibel even here, where silent bands lie next to loud ones.
+    # It is exact to a fraction of a decibel even here, where silent bands lie next to loud ones.
     difference_db = mel.compress(mel.mel_bands(spectrum, rate, n_mels), "db") - mel.compress(power, "db")
     assert np.sqrt(np.mean(difference_db**2)) < 0.5
 
@@ -160,7 +160,7 @@ def test_refuses_an_unknown_method_and_another_shape():
 
 @pytest.fixture
 def collection(tmp_path, music):
-    """Five clips, three of them for testing, one of which no store holds."""
+    """Five clips. Three of them are test clips, and one of these is in no store."""
     clip_ids = ["1", "2", "<3>", "sub/4", "5"]
     splits = ["train", "validation", "test", "test", "test"]
     held = [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""What tells that metadata or an audio file has changed, and what does not count as a change."""
+"""What counts as a change of metadata or of an audio file, and what does not."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The store: any clips by index, with hop and log type applied, and no more than those in memory."""
+"""The store gives any clips by index, with hop and log type applied, and holds no others in memory."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def _fewer_clips(path):
 
 
 DAMAGES = [
-    # id, what is done to a shard, what opening the store says, what verifying it says
+    # id, what is done to a shard, the message when the store is opened, the message when it is verified
     ("zeros inside", _zeros_inside, None, "its bytes are not those that were written"),
     ("fewer clips", _fewer_clips, "it has the shape (1, 8, 21) and not (2, 8, 21)", "its bytes are not those"),
     ("cut off", lambda path: os.truncate(path, 300), "it is cut off or overwritten", "its bytes are not those"),
@@ -92,7 +92,7 @@ DAMAGES = [
     ("damage", "opening", "verifying"), [case[1:] for case in DAMAGES], ids=[c[0] for c in DAMAGES]
 )
 def test_a_damaged_shard_is_named_and_set_aside(manifest, damage, opening, verifying):
-    """So that it counts as missing, and the next run makes it anew."""
+    """It then counts as missing, and the next run makes it again."""
     path = manifest.with_name("02.npy")
     intact = path.read_bytes()
     for check, message in ((verify, verifying), (lambda path: open_store(path, 1, "db"), opening)):

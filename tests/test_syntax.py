@@ -1,4 +1,4 @@
-"""The text of a syntax tree is the same under every Python: what stands here is what each of them has to give."""
+"""The text of a syntax tree is the same under every Python, namely the text in this file."""
 
 import ast
 

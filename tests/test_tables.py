@@ -1,4 +1,4 @@
-"""Tables beside the published figures, pages and heat map: right, and absent where they should be."""
+"""Tables beside the published figures, pages and heat map are correct, and absent where they should be."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ KEYS = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type"
 
 
 def summary_of(dataset, model, off_points=0.0):
-    """Rows of summary.csv that are the published figures, so many points off."""
+    """Rows of summary.csv that differ from the published figures by `off_points`."""
     chosen = FIGURES[(FIGURES["dataset"] == dataset) & (FIGURES["model"] == model)]
     wide = chosen.pivot_table(index=KEYS, columns="metric", values="mean_percent", sort=False).reset_index()
     wide = wide.assign(n_seeds=3, gmac=1.0, parameters=1, bytes_per_clip=1, n_clips=1, n_excluded=0)
@@ -70,7 +70,7 @@ def test_only_data_of_the_papers_size_compare(kind, n_clips, n_tags, told):
 
 
 def complete(kind, model, **settings):
-    """A configuration of one experiment with some settings, wherever they belong."""
+    """A configuration of one experiment with some settings, each put where it belongs."""
     experiment = {"dataset": "d", "model": model, "grid": [{"sample_rate": [12_000], "n_mels": [96]}]}
     experiment |= {"options": {}, "training": {}}
     config = {"datasets": {"d": {"kind": kind, "root": "/music"}}, "experiments": [experiment], "spectrograms": {}}
@@ -88,7 +88,7 @@ def complete(kind, model, **settings):
     ("kind", "model", "settings", "told"),
     [
         ("mtat", "vgg", {}, []),
-        ("mtat", "vgg", {"threads": 8, "device": "cpu", "shards": 3}, []),  # decide nothing
+        ("mtat", "vgg", {"threads": 8, "device": "cpu", "shards": 3}, []),  # these settings decide nothing
         ("mtat", "vgg", {"batch_size": 32}, []),  # the authors' scripts for 16 kHz
         ("mtat", "vgg", {"window": "symmetric"}, []),
         ("mtat", "musicnn", {"orientation": "published", "segment_frames": 128}, []),

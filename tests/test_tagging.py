@@ -1,4 +1,4 @@
-"""Tagging: the probabilities that training scored, for files of any length, and the same from ONNX."""
+"""Tagging gives the same probabilities as training, for files of any length, and so does ONNX."""
 
 import contextlib
 import csv
@@ -23,7 +23,7 @@ from howlow.tracks import Tracks
 
 
 def expected(content, signal):
-    """The probabilities of one window, step by step."""
+    """The probabilities of one window, computed step by step."""
     spec = content["spec"]
     keys = ("sample_rate", "n_mels", "hop_factor", "seconds")
     model = models.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
@@ -42,7 +42,7 @@ def model(tmp_path):
 
 
 def command(name, *arguments):
-    """Run a program; gives its exit status, output and errors."""
+    """Run a program; returns its exit status, output and errors."""
     process = run_command(name, *arguments)
     return process.returncode, process.stdout, process.stderr
 
@@ -71,7 +71,7 @@ def test_a_file_of_one_window_has_the_networks_probabilities(tmp_path, spec, win
     assert not tagged.is_repeated
     tolerance = 1e-6 if tagger.representation.log_type == "db" else 5e-6  # `log` goes through dB, as from a store
     np.testing.assert_allclose(tagged.probabilities, expected(content, signal), atol=tolerance)
-    assert np.ptp(tagged.probabilities) > 0.01  # or the comparison says nothing
+    assert np.ptp(tagged.probabilities) > 0.01  # otherwise the comparison says nothing
 
 
 def test_the_spectrograms_window_is_the_models(tmp_path):
@@ -172,7 +172,7 @@ def test_files_that_are_no_models_are_refused(model, kind):
     elif kind == "tensor":
         torch.save(torch.zeros(3), model)
     elif kind == "pickle":
-        torch.save(torch.nn.Linear(1, 1), model)  # which is a class, and could run code
+        torch.save(torch.nn.Linear(1, 1), model)  # this is a class, which could run code
     elif kind != "missing":
         at = len(whole) // 2
         damaged = whole[:at] + bytes(255 - byte for byte in whole[at : at + 4]) + whole[at + 4 :]
@@ -259,7 +259,7 @@ def test_mistakes_get_one_line(model, tmp_path, arguments, message):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float16", 5e-3)])
 def test_a_trained_model_tags_as_training_scored(tmp_path, dtype, tolerance):
-    """A store rounds to `dtype`; tagging does not."""
+    """A store rounds to `dtype`, and tagging does not."""
     clip_ids = [str(number) for number in range(16)]
     paths = [write_audio(tmp_path / f"{clip_id}.wav", noise(SECONDS, int(clip_id))) for clip_id in clip_ids]
     powers = [mel.mel_power(audio.load_clip(path, RATE, SECONDS), RATE, N_MELS) for path in paths]
@@ -317,12 +317,12 @@ def test_onnx_gives_the_same_probabilities(tmp_path, spec):
         "digest": "0123456789abcdef",
     }
     onnx.checker.check_model(path, full_check=True)
-    assert str(ROOT).encode() not in path.read_bytes()  # it tells nothing of the machine that wrote it
+    assert str(ROOT).encode() not in path.read_bytes()  # the file reveals nothing about the machine that wrote it
     _check_example(path, tmp_path)
 
 
 def _check_example(onnx_path, tmp_path):
-    """The example of docs/tagging.md prints what `tag.py` does."""
+    """Check that the example of docs/tagging.md prints the same as `tag.py`."""
     text = (ROOT / "docs" / "tagging.md").read_text()
     (example,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
     song = write_audio(tmp_path / "song.wav", noise(SECONDS))

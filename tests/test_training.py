@@ -1,4 +1,4 @@
-"""Training: repeatable to the bit, resumable, and blind to the test clips."""
+"""Training is repeatable to the bit and resumable, and never sees the test clips."""
 
 import json
 import os
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def data(tmp_path):
-    """A folder with a store and its tracks, and these tracks."""
+    """A folder with a store and its tracks, and the tracks themselves."""
     return tmp_path, make_data(tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_killed_training_goes_on_and_ends_the_same(data, model):
 
 @pytest.mark.parametrize(("model", "n_frames"), [({}, {N_FRAMES}), (MUSICNN, {20})])
 def test_only_the_frames_that_are_trained_on_are_read(data, monkeypatch, model, n_frames):
-    """MUSICNN trains on segments, 20 frames here; the clips to score are read whole."""
+    """MUSICNN trains on segments, here of 20 frames. Clips to score are read whole."""
     folder, _ = data
     read = {"training": set(), "scoring": set()}
     copy = Store.copy
@@ -104,7 +104,7 @@ def test_only_the_frames_that_are_trained_on_are_read(data, monkeypatch, model, 
 
 
 def test_segments_are_drawn_from_whole_clips(data):
-    """Every frame that a segment may start at is drawn, and anew in each epoch."""
+    """Every possible first frame of a segment is drawn, and each epoch draws again."""
     folder, _ = data
     feed = feeding.feed(open_store(folder / "manifest.json", 10, "db"), CPU)
     model = SimpleNamespace(segment_frames=N_FRAMES - 3)
@@ -124,7 +124,7 @@ def test_checkpoint_of_another_training_is_ignored(data):
 
 
 def test_test_clips_are_never_looked_at(data):
-    """Other labels of the test clips change no weight and no chosen epoch."""
+    """Other labels of the test clips change neither the weights nor the chosen epoch."""
     folder, tracks = data
     spec = changed(epochs=5, keep="best_val_roc_auc")
     assert train(folder / "a", folder, spec).returncode == 0
@@ -150,7 +150,7 @@ def test_learning_rate_decays(data):
     for name, decay in (("a", None), ("b", 2), ("c", 3)):
         assert train(folder / name, folder, changed(decay_epochs=decay)).returncode == 0
     a, b, c = ([row["train_loss"] for row in files.read_csv(folder / name / "history.csv")] for name in "abc")
-    assert a == c  # three epochs: the third decays only from two on
+    assert a == c  # a decay after three epochs comes too late for three epochs
     assert a[:2] == b[:2]
     assert a[2] != b[2]
 
@@ -225,14 +225,14 @@ FEEDS = {
     "resident": lambda store: feeding.Feed(store, CPU, feeding.load(store, CPU)),
     "read ahead": lambda store: feeding.Feed(store, CPU, readers=2),
 }
-# Sizes of the batches of 19 clips, by the size that was asked for: a remainder of one joins the batch before it.
+# Sizes of the batches of 19 clips, by the batch size asked for. A last batch of one clip joins the batch before it.
 SIZES = {1: [1] * 19, 3: [3] * 5 + [4], 8: [8, 8, 3], 19: [19], 18: [19], 10**19: [19]}
 
 
 @pytest.mark.parametrize("log_type", ["db", "log"])
 @pytest.mark.parametrize("size", SIZES)
 def test_all_feeds_give_the_same_batches(data, log_type, size):
-    """What stays on a GPU, what is read ahead for it, and what a CPU reads; whole clips and segments of them."""
+    """The feeds keep clips on a GPU, read ahead for it, or read for a CPU; they give whole clips or segments."""
     folder, _ = data
     store = open_store(folder / "manifest.json", 10, log_type)
     indices = np.random.default_rng(0).permutation(64)[:19]
@@ -274,7 +274,7 @@ def test_adam_is_pytorchs():
 
 
 def test_training_does_not_import_the_compiler_nor_scikit_learn(data):
-    """They take longer to import than a training of the demo lasts."""
+    """Importing them takes longer than a training of the demo."""
     folder, _ = data
     code = (
         "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]);"

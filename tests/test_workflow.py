@@ -1,4 +1,4 @@
-"""The workflow: what it plans, what a whole run makes of audio, and what a change makes it do again."""
+"""What the workflow plans, what a whole run makes of audio, and what it reruns after a change."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def test_missing_data_set_is_explained(tmp_path):
 
 
 def test_snakemakes_lint_finds_only_that_rules_have_no_environment_of_their_own(tmp_path):
-    """They can have none: every program runs under the interpreter, and with the packages, of Snakemake itself."""
+    """They can have none, because every program runs under Snakemake's own interpreter, with the same packages."""
     process = snakemake(tmp_path, "--lint", "--configfile", TINY)
     found = set(re.findall(r"^    \* (.+)", process.stdout, re.MULTILINE))
     assert found == {"Specify a conda environment or container for each rule.:"}, process.stdout
@@ -54,7 +54,7 @@ def test_snakemakes_lint_finds_only_that_rules_have_no_environment_of_their_own(
 
 @pytest.fixture
 def run(finished, tmp_path):
-    """A copy of the finished run, and a function that goes on in it, under a changed configuration if need be."""
+    """A copy of the finished run, and a function that continues it, with a changed configuration if asked for."""
     folder = tmp_path / "run"
     shutil.copytree(finished, folder, symlinks=True)
 
@@ -112,7 +112,7 @@ class TestFinished:
         assert (finished / "results/tiny/excluded.csv").read_text() == "clip_id,stage,reason\n"
 
     def test_stale_results_are_refused_by_name(self, finished, tmp_path):
-        """By aggregation itself, whatever Snakemake does."""
+        """Aggregation itself refuses them, whatever Snakemake does."""
         config = configuration.load(TINY)
         config["experiments"][1]["training"]["learning_rate"] = 0.01
         spec = specs.aggregate(config, config["experiments"][1])
@@ -137,7 +137,7 @@ class TestFinished:
         assert json.loads((folder / "results/tiny/mel/12000/8/manifest.json").read_text())["window"] == "symmetric"
 
     def test_scheduler_looks_at_the_jobs_only_when_one_has_finished(self, run):
-        """Snakemake's own limit of submissions would have it look once a second for each that has."""
+        """With its own limit of submissions, Snakemake would look once a second for each finished job."""
         _, go = run
         cells = [f"results/tiny/vgg/{cell}/metrics.csv" for cell in ("12k_mel8_x10_db", "16k_mel8_x10_db")]
         steps = [*cells, "results/tiny/musicnn/12k_mel8_x1_db/metrics.csv", "--cores", 1, "--verbose"]
@@ -156,7 +156,7 @@ class TestFinished:
         assert sameness.differences(found, {name: expected.get(name) for name in found}) == []
 
     def test_runs_without_an_active_environment(self, run, monkeypatch):
-        """Programs run under the interpreter that runs Snakemake, wherever PATH points."""
+        """Programs run under Snakemake's interpreter, wherever PATH points."""
         folder, go = run
         monkeypatch.setenv("PATH", os.defpath)
         (folder / "results/tiny/left_out.csv").unlink()
@@ -210,7 +210,7 @@ class TestFinished:
         assert len([*(results / "sound").glob("*/*.flac")]) == 1 + 4
 
     def test_what_made_the_results_is_told(self, finished):
-        """By the records of the results themselves, and not by what is installed when the page is made."""
+        """The page is made from the records of the results, not from what is installed when it is made."""
         page = (finished / "results/about.html").read_text()
         (rows,) = re.findall(r"What made the results</h2>(.*?)<h2>", page, re.DOTALL)
         made_by = [re.findall(r"<td>(.*?)</td>", row) for row in rows.split("<tr>")]
@@ -229,7 +229,7 @@ class TestFinished:
         assert "Nothing to be done" in go(*PLAN, change=lambda config: config.update(written)).stdout
 
     def test_report_opens_without_a_network(self, run):
-        """In Chromium: every category and page opens, figures load, players know their length, no console error."""
+        """In Chromium every page opens, figures load, players know their length, and the console has no error."""
         chromium = installed("chromium", "chromium")
         from playwright.sync_api import sync_playwright
 
@@ -275,7 +275,7 @@ REPORT = {
 
 
 def _check_content(page):
-    """What the report shows is a picture that loaded, or a page with text and with players of some length."""
+    """Check that the report shows a picture that loaded, or a page with text and with players of some length."""
     page.wait_for_function(
         """() => [...document.querySelectorAll("#app img, #app iframe")].some(shown =>
             shown.tagName == "IFRAME" ? shown.src.includes("data/raw")

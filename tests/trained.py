@@ -1,4 +1,4 @@
-"""Small model files as a training writes them, and sounds for them."""
+"""Small model files, as a training writes them, and sounds to tag."""
 
 import numpy as np
 import soundfile
@@ -34,7 +34,7 @@ PUBLISHED = {"model": "musicnn", "options": MUSICNN["options"] | {"orientation":
 
 
 def write_model(path, window="periodic", **spec):
-    """An untrained model, whose batch normalizations have seen some spectrograms of noise, and its content."""
+    """Write an untrained model, whose batch normalizations have seen spectrograms of noise; returns its content."""
     spec = SPEC | spec
     torch.manual_seed(0)
     keys = ("sample_rate", "n_mels", "hop_factor", "seconds")
@@ -58,7 +58,7 @@ def write_model(path, window="periodic", **spec):
 
 
 def noise(seconds, seed=0):
-    """Noise that gets louder, so that no two windows of it are alike."""
+    """Noise that gets louder, so that no two windows are alike."""
     samples = np.random.default_rng(seed).standard_normal(round(RATE * seconds))
     return (samples * np.linspace(0.01, 0.2, len(samples))).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Files that are no clip, or a clip in odd surroundings: a reason for each, and a shard goes on without them."""
+"""Files that are no clip, or are clips in odd surroundings. Each gets a reason, and its shard continues without it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def sound(name: str, samples: np.ndarray = NOISE, **settings: str) -> Callable[[
 
 
 def changed(name: str, change: Callable[[bytes], bytes], **settings: str) -> Callable[[Path], Path]:
-    """Writes a sound file of which some bytes are others."""
+    """Writes a sound file with some of its bytes changed."""
 
     def make(folder: Path) -> Path:
         path = sound(name, **settings)(folder)
@@ -42,7 +42,7 @@ def changed(name: str, change: Callable[[bytes], bytes], **settings: str) -> Cal
 
 
 def beside(name: str, companion: bytes) -> Callable[[Path], Path]:
-    """Writes an MP3 and, beside it, what a Mac leaves on a disk of another system."""
+    """Writes an MP3 and, beside it, a file such as a Mac leaves on the disks of other systems."""
 
     def make(folder: Path) -> Path:
         (folder / f"._{name}").write_bytes(companion)
@@ -52,7 +52,7 @@ def beside(name: str, companion: bytes) -> Callable[[Path], Path]:
 
 
 def one_sample(value: float) -> Callable[[Path], Path]:
-    """Writes a float WAV with one sample of that value, in its first quarter, which no clip has."""
+    """Writes a float WAV with one sample of this value, in its first quarter, which is in no clip."""
     samples = NOISE.astype(np.float32)
     samples = np.where(np.arange(len(samples)) == 100, np.float32(value), samples)
     return sound("a.wav", samples, subtype="FLOAT")
@@ -74,18 +74,18 @@ def named(name: str) -> Callable[[Path], Path]:
 
 
 def of_size(n_bytes: int) -> Callable[[bytes], bytes]:
-    """Sets what a WAV's header says of the size of its samples."""
+    """Sets the size of the samples in the header of a WAV."""
     return lambda content: content[:40] + struct.pack("<I", n_bytes) + content[44:]
 
 
 def pipe(folder: Path) -> Path:
-    """Makes a named pipe, which nobody writes to."""
+    """Makes a named pipe to which nobody writes."""
     os.mkfifo(folder / "pipe.wav")
     return folder / "pipe.wav"
 
 
 ODD_FILES = {
-    # name: what is made, and the reason why it gives no clip; None where it gives one
+    # name: what is made, and the reason why it gives no clip; None if it gives one
     "link-to-itself": (linked("link.mp3"), "can't be opened: too many levels of symbolic links"),
     "link-to-nothing": (linked("nothing.mp3"), "missing file"),
     "link-out-of-the-root": (linked("/etc/hosts"), "a symbolic link leads out of the dataset's root"),
@@ -117,7 +117,7 @@ ODD_FILES = {
 
 
 def decode(folder: Path, paths: list[Path], rate: int):
-    """Run the program on one shard of those files."""
+    """Run `decode` on one shard of these files."""
     n = len(paths)
     ids, labels = [str(number) for number in range(n)], np.ones((n, 1), bool)
     listed = [os.path.relpath(path, folder) for path in paths]
@@ -177,7 +177,7 @@ def test_opening_a_file_leaves_no_descriptor_open(tmp_path):
 
 
 def test_an_m4a_may_be_named_like_a_protocol(tmp_path, monkeypatch):
-    """FFmpeg would take what stands before a colon for the name of a protocol."""
+    """FFmpeg would take the text before a colon for the name of a protocol."""
     encode(tmp_path / "clip.m4a", "aac").rename(tmp_path / "http:clip.m4a")
     monkeypatch.chdir(tmp_path)
     assert len(audio.load_clip("http:clip.m4a", 16_000)) == audio.n_samples(16_000)
@@ -185,7 +185,7 @@ def test_an_m4a_may_be_named_like_a_protocol(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("which", ["file", "folder"])
 def test_what_may_not_be_read_is_said_to_be_that(which):
-    with tempfile.TemporaryDirectory() as name:  # not pytest's folder, which only its user may enter
+    with tempfile.TemporaryDirectory() as name:  # not in pytest's folder, which only one user may enter
         Path(name).chmod(0o755)
         folder = Path(name, "folder")
         folder.mkdir()
@@ -205,7 +205,7 @@ def _reason(function: Callable, path: Path) -> str:
 
 
 def as_nobody(function: Callable[..., object], *arguments: object) -> object:
-    """What a function gives where the user is not root, whom no permission stops."""
+    """Call a function as a user other than root, whom no permission stops, and return its result."""
     if os.getuid():
         return function(*arguments)
     reader, writer = os.pipe()

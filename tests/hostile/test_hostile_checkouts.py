@@ -11,7 +11,7 @@ NAME = "it's a $(touch injected) {x} `touch injected` ace"
 
 
 def test_odd_characters_in_the_path_of_the_checkout_and_in_settings(finished, tmp_path):
-    """Blanks, quotes, what a shell would run, and braces, which Snakemake takes for wildcards."""
+    """They are blanks, quotes, commands that a shell would run, and braces, which Snakemake takes for wildcards."""
     project = copy_project(tmp_path / NAME)
     folder = project / "music" / "{b} ra"
     folder.mkdir(parents=True)

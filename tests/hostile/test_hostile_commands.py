@@ -1,4 +1,4 @@
-"""Commands of the user: files, devices and folders that they meet end in one clear line, and nothing is lost."""
+"""Whatever files, devices and folders a user's command meets, it ends with one clear line, and nothing is lost."""
 
 import csv
 import hashlib
@@ -25,7 +25,7 @@ CONFIG = ROOT / "config" / "msd.yaml"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """The folder that a user works in, with a model and songs; one has a name that tells nothing."""
+    """The folder in which a user works, with a model and songs; the name of one song does not tell that it is music."""
     write_model(tmp_path / "model.pt")
     for number, name in enumerate(("a1.wav", "a2.wav", "a3.wav")):
         write_audio(tmp_path / name, noise(SECONDS, number))
@@ -126,7 +126,7 @@ def test_a_named_pipe_stays_one(folder, command):
 
 
 def device(path: Path, minor: int) -> Path:
-    """A device node like /dev/null (3) or /dev/full (7), which may be lost."""
+    """A device node like /dev/null (3) or /dev/full (7), which may be overwritten without harm."""
     try:
         os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
         path.open("wb").close()
@@ -153,7 +153,7 @@ def test_a_device_stays_one(folder, minor, message, command):
 
 
 def test_standard_output_may_be_named(folder):
-    """As /dev/stdout, of which this is a link of one's own: it could be lost."""
+    """The test uses a link like /dev/stdout, which may be overwritten without harm."""
     (folder / "stdout").symlink_to("/proc/self/fd/1")
     with Path("log").open("w") as log:
         print("before", file=log, flush=True)
@@ -177,7 +177,7 @@ COMMANDS: list[list[object]] = [
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(map(str, words[:2])))
 class TestStandardOutput:
     def test_whose_reader_has_enough(self, folder, words):
-        """As `tag.py ... | head -1`, but with a reader that never reads."""
+        """It is like `tag.py ... | head -1`, but with a reader that never reads."""
         reader, writer = os.pipe()
         os.close(reader)
         with os.fdopen(writer, "w") as stream:
@@ -225,7 +225,7 @@ CLOSED = "howlow count: standard output is closed; redirect it to a file, or to 
 )
 def test_redirections(tmp_path, monkeypatch, words, status, output, errors):
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
-    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")  # as a locale may ask for
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")  # as a locale may set it
     (tmp_path / "count.py").write_text(PROGRAM)
     command = f"{sys.executable} count.py {words}"
     process = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
@@ -240,7 +240,7 @@ def test_folders_and_files_without_permission(locked_folder):
     write_model(locked_folder / "model.pt")
     named = music / "secret folder" / "a.wav"
     arguments = ["tag", "--model", locked_folder / "model.pt", music, named, music / LONG, "--format", "csv"]
-    run_command(*arguments)  # imports what nobody may read on some machines
+    run_command(*arguments)  # do the imports, which may be unreadable for nobody on some machines
     (music / "secret.wav").chmod(0)
     (music / "secret folder").chmod(0)
     (music / "deep" / "secret folder").chmod(0)
@@ -283,7 +283,7 @@ def test_names_that_a_terminal_or_a_spreadsheet_would_run(folder):
 
 
 def damaged_mp3(path: Path) -> Path:
-    """An MP3 that can be decoded, and of which libmpg123 has much to say."""
+    """An MP3 that can be decoded, and about which libmpg123 prints many warnings."""
     content = io.BytesIO()
     soundfile.write(content, noise(4.0), RATE, format="MP3", subtype="MPEG_LAYER_III")
     whole = content.getvalue()
@@ -297,7 +297,7 @@ def damaged_mp3(path: Path) -> Path:
 def test_remarks_of_libraries_stay_off_the_terminal(folder, capfd):
     song = damaged_mp3(folder / "remarkable.mp3")
     audio.load_all(song, RATE)
-    assert capfd.readouterr().err != ""  # or this test says nothing
+    assert capfd.readouterr().err != ""  # otherwise this test says nothing
     process = run_command("tag", "--model", "model.pt", song, "damaged.mp3")
     assert capfd.readouterr().err == ""
     assert process.stdout.startswith(str(song))

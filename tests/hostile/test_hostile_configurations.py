@@ -1,6 +1,6 @@
-"""Configurations that are hostile, clumsy or can't work: each ends in one line, before anything runs.
+"""Configurations that are hostile, clumsy or impossible are each refused in one line, before anything runs.
 
-A case is one line of a table: what is written in the file, and the message. `validate.py` reads a file as `check.py`,
+A case is one line of a table, with the content of the file and the message. `validate.py` reads a file as `check.py`,
 `plan.py` and the Snakefile do: all of them call `howlow.config.load`.
 """
 
@@ -17,7 +17,7 @@ from snakemake.cli import parse_config
 from howlow import config as configuration
 
 TEXT = TINY.read_text()
-LAST = len(TEXT.splitlines()) + 1  # the line that `option` adds
+LAST = len(TEXT.splitlines()) + 1  # the number of the line that `option` adds
 
 
 def changed(old: str, new: str) -> str:
@@ -26,7 +26,7 @@ def changed(old: str, new: str) -> str:
 
 
 def option(line: str) -> str:
-    """The tiny configuration with a line more at its end."""
+    """The tiny configuration with one more line at its end."""
     return f"{TEXT}{line}\n"
 
 
@@ -35,7 +35,7 @@ def training(line: str) -> str:
 
 
 def bomb() -> str:
-    """Nine to the power of nine values in 300 bytes."""
+    """A text of 300 bytes that stands for nine to the power of nine values."""
     first = "x0: &a [0, 0, 0, 0, 0, 0, 0, 0, 0]\n"
     return first + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in itertools.pairwise("abcdefgh"))
 
@@ -117,7 +117,7 @@ FILES = [
 def test_file_ends_in_one_line_at_once(tmp_path, text, message):
     path = tmp_path / "my.yaml"
     path.write_text(text)
-    started = time.process_time()  # of the processor: other programs may keep it busy
+    started = time.process_time()  # CPU time, because other programs may keep the CPU busy
     process = run_command("validate", path)
     assert time.process_time() - started < 2
     assert process.returncode == 1
@@ -130,7 +130,7 @@ def as_bytes(content: bytes):
     return lambda path: path.write_bytes(content)
 
 
-# case, what is done where the file should be, the message after its name
+# case, what is put in the place of the file, the message after its name
 PLACES = [
     ("missing", lambda path: None, "no such file"),
     ("folder", lambda path: path.mkdir(), "is a folder"),
@@ -157,7 +157,7 @@ def test_place_ends_in_one_line(tmp_path, program, make, message):
     assert process.stderr.count("\n") == 1
 
 
-# case, the file, the path of a key, the value that it has: what looks odd and is meant so
+# case, the file, the path of a key, its value: texts that look odd and are valid
 MEANT = [
     ("exponent", training("learning_rate: 1e-3"), "experiments.0.training.learning_rate", 0.001),
     ("byte_order_mark", "\ufeff" + TEXT, "seeds", [1, 2]),
@@ -189,7 +189,7 @@ GRID = ", ".join(
     f"{{dataset: tiny, model: {m}, grid: [{{sample_rate: [12000], n_mels: [16]}}]}}" for m in ("vgg", "musicnn")
 )
 
-# case, the argument of --config, the path of a key, the value that it has
+# case, the argument of --config, the path of a key, its value
 COMMAND_LINES = [
     ("seeds", "seeds=[1]", "seeds", [1]),
     ("seeds_quoted", "seeds=['1', 2]", "seeds", [1, 2]),
@@ -202,7 +202,7 @@ COMMAND_LINES = [
 
 
 def load_with(argument: str):
-    """The tiny configuration with what Snakemake makes of an argument of --config."""
+    """Load the tiny configuration with an argument of --config as Snakemake parses it."""
     return configuration.load(TINY, overrides=parse_config([argument]))
 
 
@@ -230,7 +230,7 @@ def test_wrong_command_line_ends_in_one_line(argument, message):
     assert str(caught.value) == f"{TINY} with --config: {message}"
 
 
-# case, what is in the list of expected plans, the message after its name
+# case, the content of the list of expected plans, the message after its name
 EXPECTED_PLANS = [
     ("missing", None, "no such file"),
     ("not_yaml", "**How far can you shrink**", "not YAML: while scanning an alias expected alphabetic or numeric"),
@@ -254,7 +254,7 @@ def test_list_of_expected_plans_ends_in_one_line(tmp_path, text, message):
     assert process.stderr.count("\n") == 1
 
 
-# case, the file, further arguments of Snakemake, the exit status, what it prints
+# case, the file, further arguments of Snakemake, the exit status, the output
 RUNS = [
     ("key_twice", option("seeds: [3]"), [], 1, f"my.yaml: line {LAST}: the key 'seeds' is there twice; line 8 has it"),
     ("bomb", changed("seeds: [1, 2]", bomb() + "seeds: *h"), [], 1, "my.yaml: line 12: stands for more than 20,000"),
@@ -276,7 +276,7 @@ def test_snakemake_says_the_same(tmp_path, text, arguments, status, printed):
 
 
 def test_howlow_is_no_module(tmp_path):
-    """The rules write below results/ by fixed names: a prefix would not reach what the programs read."""
+    """The rules write below results/ under fixed names. A prefix would not reach the programs that read these files."""
     module = (
         f'module howlow:\n    snakefile: "{ROOT / "Snakefile"}"\n    prefix: "low"\nuse rule * from howlow as low_*\n'
     )
@@ -289,7 +289,7 @@ def test_howlow_is_no_module(tmp_path):
 
 
 def test_names_of_results_are_no_datasets():
-    """Each folder that a rule makes directly under results/ is a name that a dataset can't have."""
+    """A dataset can't have the name of a folder that a rule makes directly under results/."""
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
     folders = re.findall(r'directory\("results/([a-z][^/"{]*)"', rules) + re.findall(
         r'"results/([a-z][^/".{]*)/', rules

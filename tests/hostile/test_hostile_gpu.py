@@ -1,4 +1,4 @@
-"""What drivers, clusters and full GPUs say: one case a line."""
+"""Messages of drivers, clusters and full GPUs, one case per line."""
 
 import os
 import stat
@@ -17,13 +17,13 @@ GPU_A, GPU_B = gpus.Gpu(A, 25_757), gpus.Gpu(B, 17_180)
 
 @pytest.fixture
 def data(tmp_path):
-    """A folder with a small store and its tracks, and these tracks."""
+    """A folder with a small store and its tracks, and the tracks themselves."""
     return tmp_path, make_data(tmp_path)
 
 
 @pytest.fixture
 def driver(tmp_path, monkeypatch):
-    """Plays `nvidia-smi` by the text of a shell script; without a text, there is none."""
+    """Replaces `nvidia-smi` by a shell script with a given text; without a text, there is no `nvidia-smi`."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(gpus, "_pytorch_has_cuda", lambda: True)
     monkeypatch.setattr(gpus, "_TIMEOUT_S", 0.5)
@@ -61,7 +61,7 @@ def test_what_nvidia_smi_says(driver, script, expected):
 
 
 def test_an_nvidia_smi_that_can_not_even_be_killed(driver, monkeypatch):
-    """As a broken driver holds it."""
+    """A broken driver can hold it like this."""
     driver("exec /bin/sleep 4")
     monkeypatch.setattr("subprocess.Popen.kill", lambda process: None)
     start = time.monotonic()
@@ -70,7 +70,7 @@ def test_an_nvidia_smi_that_can_not_even_be_killed(driver, monkeypatch):
 
 
 def test_gpus_that_pytorch_can_not_use(driver, monkeypatch):
-    """Its build for CPUs is what many install: trainings then run on all cores, and not one at a time."""
+    """Many users install its CPU build. Trainings then run on all cores, and not one at a time."""
     driver(f"echo '{A}, 24564'")
     monkeypatch.setattr(gpus, "_pytorch_has_cuda", lambda: False)
     assert gpus.visible() == ()
@@ -170,7 +170,7 @@ def test_other_errors_of_the_program_stay(data, monkeypatch):
 
 
 def test_too_small_a_gpu_is_refused_before_training(data, monkeypatch):
-    """On a cluster, where nobody sees the GPU before the job has it."""
+    """On a cluster, the GPU is not known before the job has it."""
     folder, _ = data
     properties = type("", (), {"total_memory": 512 << 20})
     monkeypatch.setattr(training, "prepare", lambda threads, device: torch.device("cuda"))
@@ -195,7 +195,7 @@ def test_locks_that_can_not_be_written(data, monkeypatch, broken):
 
 
 def test_a_training_that_goes_on_on_another_device_says_so(data, monkeypatch):
-    """A retry on a mixed partition goes on where the first attempt was stopped, and ends the same."""
+    """On a mixed partition, a retry continues where the first attempt was stopped, and gives the same result."""
     folder, _ = data
     assert train(folder / "whole", folder).returncode == 0
     write = training._write_checkpoint

@@ -1,4 +1,4 @@
-"""Model files from anybody: what can tag nothing is refused in one line, before it takes memory or prints anything."""
+"""Model files from anybody: one that cannot tag is refused in one line, before memory is taken or tags are printed."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -123,7 +123,7 @@ def test_a_musicnn_of_huge_segments_is_refused(tmp_path, song):
 
 @pytest.mark.parametrize("form", ["text", "csv", "json"])
 def test_scores_that_are_not_finite_are_not_printed(tmp_path, content, song, form):
-    """Finite weights so large that the sums are not finite."""
+    """The weights are finite, but so large that sums of them are not."""
     content = deepcopy(content)
     (first,) = (name for name, value in content["weights"].items() if value.ndim == 4 and value.shape[1] == 1)
     content["weights"][first] = 3e38 * content["weights"][first].sign()

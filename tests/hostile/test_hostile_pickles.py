@@ -1,4 +1,4 @@
-"""Pickles and lists of the Million Song Dataset that are damaged, malicious or of no use: one line names the file."""
+"""Pickles and lists of the Million Song Dataset that are damaged, malicious or useless. One line names the file."""
 
 import json
 import resource
@@ -32,7 +32,7 @@ LATIN_1 = "rock\ncafé\nc\n".encode("latin-1")
 
 
 class Call:
-    """Something that is pickled as the call of a function."""
+    """An object that is pickled as the call of a function."""
 
     def __init__(self, function: Any, *arguments: Any):
         self.call = function, arguments
@@ -42,7 +42,7 @@ class Call:
 
 
 def u64(number: int) -> bytes:
-    """A length as pickles have it."""
+    """A length as pickles store it."""
     return struct.pack("<Q", number)
 
 
@@ -50,7 +50,7 @@ RECONSTRUCT = np.zeros(1).__reduce__()[0]
 TOO_MUCH = "not a pickle that can be read: it asks for more than "
 DAMAGED = "not a pickle that can be read"
 PICKLES = {
-    # name: the bytes of a pickle, and what is said of it
+    # name: the bytes of a pickle, and the message
     "bytes-of-2**40": (b"\x80\x04\x8e" + u64(1 << 40) + b".", TOO_MUCH),
     "text-of-2**62": (b"\x80\x04\x8d" + u64(1 << 62) + b".", TOO_MUCH),
     "bytes-of-4-GB": (b"\x80\x03B\xff\xff\xff\xff.", TOO_MUCH),
@@ -82,7 +82,7 @@ PICKLES = {
 }
 
 COLLECTIONS = {
-    # name: the file that is another, its content, and what is said of it
+    # name: the file that is replaced, its content, and the message
     "vectors-a-number": ("msd_id_to_tag_vector.cP", 7, "holds a value of the type int, not a mapping"),
     "vector-a-number": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": 1}, "the vector of 'TRABC01' does not hold 3"),
     "vector-ragged": ("msd_id_to_tag_vector.cP", VECTORS | {"TRABC01": [1, 0]}, "of 'TRABC01' does not hold 3 n"),
@@ -103,7 +103,7 @@ COLLECTIONS = {
 }
 
 SEVEN_DIGITAL = {
-    # name: the map that is another, its content, and what is said of it
+    # name: the map that is replaced, its content, and the message
     "ids-a-list": ("MSD_id_to_7D_id.pkl", [1], "MSD_id_to_7D_id.pkl: holds a value of the type list, not a mapping"),
     "paths-a-list": ("7D_id_to_path.pkl", [1], "7D_id_to_path.pkl: holds a value of the type list, not a mapping"),
     "path-a-number": ("7D_id_to_path.pkl", PATHS | {"3": 7}, "a value of the type int is not a path below the"),
@@ -129,16 +129,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_tracks(root: Path, audio: str = "track_ids"):
-    """Run the program on the metadata in a folder."""
+    """Run `tracks` on the metadata in a folder."""
     spec = {"dataset": "mine", "kind": "msd", "shards": 2, "audio": audio}
     outputs = ["--tracks", root / "tracks.parquet", "--left-out", root / "left_out.csv"]
     return run_script("tracks", "--paths", json.dumps({"root": str(root)}), *outputs, spec=spec)
 
 
 def refused(process: Any, *messages: str) -> None:
-    """The program ends with one line that has the messages."""
+    """Check that the program ends with one line that contains the messages."""
     assert process.returncode == 1, process.stdout
-    # CPython itself remarks on a bytearray that it could not make.
+    # CPython itself prints a line about a bytearray that it could not make.
     (line,) = [line for line in process.stderr.splitlines() if "deallocated bytearray" not in line]
     assert line.startswith("howlow tracks: ")
     for message in messages:
@@ -153,7 +153,7 @@ def test_a_pickle_is_refused_in_one_line(case, root):
 
 
 def test_a_pickle_may_not_take_much_more_memory_than_it_has_bytes(tmp_path):
-    """Its memo of 4 GB would be filled with zeros."""
+    """The unpickler would fill a memo of 4 GB with zeros."""
     path = tmp_path / "a.pkl"
     path.write_bytes(b"\x80\x02]r" + struct.pack("<I", 1 << 28) + b".")
     limits = resource.getrlimit(resource.RLIMIT_AS)
@@ -182,7 +182,7 @@ def test_maps_of_files_are_refused_in_one_line(case, root):
     ("number", "reason"), [(["1"], "has no path in the 7digital maps"), ("0", "has the same file as TR")]
 )
 def test_a_clip_without_a_file_of_its_own_is_left_out(number, reason, root):
-    """A list is no key of the map of paths; and the file of another clip must not be in two splits."""
+    """A list cannot be a key of the map of paths, and the same file must not be in two splits."""
     (root / "MSD_id_to_7D_id.pkl").write_bytes(python2_pickle(IDS | {"TRXYZ03": number}))
     process = run_tracks(root, "7digital")
     assert process.returncode == 0, process.stderr

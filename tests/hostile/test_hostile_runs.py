@@ -1,4 +1,4 @@
-"""Odd situations of whole runs: each ends with one line that says what is wrong, or as it should."""
+"""In odd situations, a whole run ends as it should, or with one line that says what is wrong."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ TRACKS = "results/mine/tracks.parquet"
 
 
 def configuration(folder, root="."):
-    """Write `my.yaml` for a table that is not there: its first job fails."""
+    """Write `my.yaml` for a table that does not exist, so that the first job fails."""
     grid = [{"sample_rate": [12_000], "n_mels": [8]}]
     config = {
         "datasets": {"mine": {"kind": "table", "root": root, "table": "nowhere.csv"}},
@@ -21,7 +21,7 @@ def configuration(folder, root="."):
 
 @pytest.fixture
 def full_disk(tmp_path):
-    """`logs` on a disk of its own that is full."""
+    """Put `logs` on a disk of its own that is full."""
     logs = tmp_path / "logs"
     logs.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", logs], capture_output=True)
@@ -44,12 +44,12 @@ def test_disk_that_is_full_for_the_log_itself_is_named(tmp_path, full_disk):
 
 
 def test_text_of_the_configuration_is_no_code_in_the_report(tmp_path):
-    """The report has the parameters of jobs in a script element as they are; a dry run shows the same."""
+    """The report has the parameters of jobs verbatim in a script element. A dry run shows the same parameters."""
     configuration(tmp_path, root="x</script><img src=x onerror=alert(1)><!--<script>")
     dry_run = ["--dry-run", "--printshellcmds", "--configfile", "my.yaml"]
     process = snakemake(tmp_path, "results/about.html", *dry_run)
     assert process.returncode == 0, process.stdout
-    for program in ("tracks", "sonify", "about"):  # all that have the name of the folder, but for `decode`
+    for program in ("tracks", "sonify", "about"):  # all programs that get the name of the folder, except `decode`
         (command,) = (line for line in process.stdout.splitlines() if f"/{program}.py --spec" in line)
         assert r'"root":"x\u003c/script>\u003cimg src=x onerror=alert(1)>' in command
         assert "<" not in command

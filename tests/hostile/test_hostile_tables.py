@@ -1,4 +1,4 @@
-"""Metadata that is damaged, odd or of no use: one line that names file, row and column, before anything is decoded."""
+"""Metadata that are damaged, odd or useless: one line names file, row and column, before anything is decoded."""
 
 import csv
 import json
@@ -32,25 +32,25 @@ def text(header: str = "path,rock,calm", rows: Callable[[int], str] | None = Non
 
 
 def tagged(tag: str) -> bytes:
-    """A table of text whose row 2 has a tag of that name in its cell, and the others some other tag."""
+    """A table of text with a given tag in row 2, and another tag in the other rows."""
     cell = '"' + tag.replace('"', '""') + ';calm"'
     return text("path,tags", lambda number: f"{NAMES[number]},{'rock' if ROCK[number] else cell}")
 
 
 def parquet(**columns: Any) -> Callable[[Path], None]:
-    """A Parquet table, with those columns beside or instead of the usual ones."""
+    """A Parquet table with these columns, beside or instead of the usual ones."""
     table = pa.table({"path": NAMES, "rock": ROCK, "calm": CALM} | columns)
     return lambda path: pq.write_table(table, path)
 
 
 def _not_utf8() -> pa.Array:
-    """Text of which the value in the fourth row is not UTF-8."""
+    """A column of text whose fourth value is not UTF-8."""
     buffers = pa.array([name.encode() if name != NAMES[3] else b"c\xff3.wav" for name in NAMES], pa.binary()).buffers()
     return pa.StringArray.from_buffers(N_CLIPS, buffers[1], buffers[2])
 
 
 TABLES: dict[str, tuple[str, bytes | Callable[[Path], None], dict[str, Any], str]] = {
-    # name: the file, its content, settings, and what is said of it
+    # name: the file, its content, settings, and the message
     "list-for-a-path": ("t.parquet", parquet(path=[[n] for n in NAMES]), {}, "t.parquet: column 'path' holds list<"),
     "struct-for-a-path": ("t.parquet", parquet(path=[{"a": n} for n in NAMES]), {}, "column 'path' holds struct<a: s"),
     "list-for-a-label": ("t.parquet", parquet(rock=[[1]] * N_CLIPS), {}, "column 'rock' holds list<"),
@@ -133,7 +133,7 @@ TABLES: dict[str, tuple[str, bytes | Callable[[Path], None], dict[str, Any], str
 
 
 def run_tracks(root: Path, **settings: Any):
-    """Run the program on the metadata in a folder."""
+    """Run `tracks` on the metadata in a folder."""
     named = {key: str(settings.pop(key)) for key in ("table", "exclude", "tags") if isinstance(settings.get(key), str)}
     spec = {"dataset": "mine", "kind": "table", "shards": 2} | settings
     paths = ["--paths", json.dumps({"root": str(root), **named})]
@@ -142,7 +142,7 @@ def run_tracks(root: Path, **settings: Any):
 
 
 def write(path: Path, content: bytes | Callable[[Path], None]) -> Path:
-    """Write a file, by a function where bytes don't say it all."""
+    """Write a file from bytes, or by a function."""
     if callable(content):
         content(path)
     else:
@@ -151,7 +151,7 @@ def write(path: Path, content: bytes | Callable[[Path], None]) -> Path:
 
 
 def refused(process: Any, message: str) -> None:
-    """The program ends with one line that has the message."""
+    """Check that the program ends with one line that contains the message."""
     assert process.returncode == 1, process.stdout
     assert process.stderr.startswith("howlow tracks: ")
     assert message in process.stderr
@@ -186,7 +186,7 @@ def check(monkeypatch: pytest.MonkeyPatch, folder: Path, dataset: dict[str, Any]
 
 
 SAME_TABLES = {
-    # name: the file and its content, which give the same tracks as the plain table
+    # name: a file and its content, which give the same tracks as the plain table
     "old-mac": ("t.csv", text().replace(b"\n", b"\r")),
     "parquet-in-capitals": ("t.PARQUET", parquet()),
     "parquet-named-csv": ("t.csv", parquet()),
@@ -208,7 +208,7 @@ def test_a_table_in_another_form_is_the_same_table(case, tmp_path):
 
 
 def test_a_split_is_made_of_the_clips_that_are_left(tmp_path):
-    """Half of 200 clips have no tag and are dropped; the others have a split of 80, 10 and 10 %."""
+    """Half of the 200 clips have no tag and are dropped. The others are split into 80, 10 and 10 %."""
     rows = [f"c{number}.wav,{['', 'a', '', 'b'][number % 4]}" for number in range(200)]
     path = write(tmp_path / "t.csv", "\n".join(["path,tags", *rows]).encode())
     process = run_tracks(tmp_path, table=str(path), untagged="drop")
@@ -217,7 +217,7 @@ def test_a_split_is_made_of_the_clips_that_are_left(tmp_path):
 
 
 TAG_LISTS = {
-    # name: the content of the text file that `tags` names, and what is said of it
+    # name: the content of the text file that `tags` names, and the message
     "empty": (b"", "tags.txt: lists no tag; it has to name one tag a line"),
     "blank": (b"\xef\xbb\xbf\n  \r\n", "tags.txt: lists no tag"),
     "latin-1": (b"rock\nr\xf6ck\n", "tags.txt: row 2: not UTF-8"),
@@ -242,7 +242,7 @@ def test_a_list_of_tags_with_old_line_ends(tmp_path):
 MTAT_ROWS = [[n, ROCK[n], CALM[n], f"{'0cdef'[n % 5]}/artist{n}-b-01-c-0-29.mp3"] for n in range(N_CLIPS)]
 ALL = "".join(f"{n},x\n" for n in range(N_CLIPS))
 EXCLUDED = {
-    # name: the content of the file that `exclude` names, and what is said of it
+    # name: the content of the file that `exclude` names, and the message
     "no-such-column": (b"clip,reason\n3,x\n", "bad.csv: row 1: there is no column 'clip_id' among ['clip', 'reason']"),
     "no-reason": (b"clip_id\n3\n", "bad.csv: row 1: there is no column 'reason' among ['clip_id']"),
     "latin-1": (b"clip_id,reason\n3,kaputt\n4,besch\xe4digt\n", "bad.csv: row 3: not UTF-8"),
@@ -269,7 +269,7 @@ def test_a_list_of_unusable_clips_as_spreadsheets_write_it(mark, separator, tmp_
 
 
 ANNOTATIONS = {
-    # name: the rows of `annotations_final.csv`, and what is said of them
+    # name: the rows of `annotations_final.csv`, and the message
     "nothing-for-validation": ([row for row in MTAT_ROWS if row[3][0] != "c"], "is in the split 'validation'"),
     "nothing-for-testing": ([row for row in MTAT_ROWS if row[3][0] in "0c"], "is in the split 'test'"),
     "folder-of-two-letters": (
@@ -294,7 +294,7 @@ def test_a_split_by_artist_needs_the_annotations_alone(annotations):
 
 
 def test_check_says_what_is_wrong_with_annotations_that_are_there(annotations, monkeypatch, tmp_path):
-    """Only missing annotations are replaced by the published counts."""
+    """Published counts take the place of missing annotations only."""
     annotations([*MTAT_ROWS, [99, 0, 0, "g/x.mp3"]])
     with pytest.raises(SystemExit) as stopped:
         check(monkeypatch, tmp_path, {"kind": "mtat", "root": str(tmp_path)})
@@ -302,7 +302,7 @@ def test_check_says_what_is_wrong_with_annotations_that_are_there(annotations, m
 
 
 def test_metadata_that_may_not_be_read_is_said_to_be_that(tmp_path, monkeypatch):
-    """Root may read everything, so the refusal of the operating system is made up."""
+    """Root may read everything, so the refusal of the operating system is simulated."""
     path = write(tmp_path / "t.csv", text())
 
     def refuse(self: Path, *arguments: object, **settings: object) -> None:
@@ -329,7 +329,7 @@ ODD_TAGS = [
 
 
 def test_odd_tags_come_through_to_tables_and_figure(tmp_path):
-    """No spreadsheet runs one, no program takes one for a missing value, and none is typeset as mathematics."""
+    """No tag is run by a spreadsheet, taken for a missing value, or typeset as mathematics."""
     rng = np.random.default_rng(0)
     labels = rng.random((N_CLIPS, len(ODD_TAGS))) < 0.5
     splits = ["test"] * 20 + ["validation"] * 4

@@ -1,4 +1,4 @@
-"""Training with settings, datasets, checkpoints and disks that are not as they should be: one line, or it goes well."""
+"""Training with bad settings, datasets, checkpoints and disks ends with one line, or succeeds."""
 
 import pickle
 import shutil
@@ -22,7 +22,7 @@ def musicnn(**training_keys):
     return changed(**training_keys) | MUSICNN
 
 
-# What is done | clips of the training, validation and test split | specification | message; None: it goes well.
+# Case | clips of the training, validation and test split | specification | message, or None if the training succeeds.
 SETTINGS_AND_SIZES = [
     ("a remainder of one clip, VGG", (12, 4, 4), changed(batch_size=11), None),
     ("a remainder of one clip, MUSICNN", (9, 4, 4), musicnn(), None),
@@ -79,7 +79,7 @@ def test_settings_and_sizes(tmp_path, n_of_splits, spec, message):
 
 
 def test_scores_that_are_not_finite_name_their_clip(tmp_path):
-    """A clip of the test split that holds infinity: neither training nor validation sees it."""
+    """A clip of the test split holds infinity, which neither training nor validation sees."""
     make_data(tmp_path)
     clips = np.load(tmp_path / "00.npy", mmap_mode="r+")
     clips[50, 0, 0] = np.inf
@@ -95,7 +95,7 @@ def test_scores_that_are_not_finite_name_their_clip(tmp_path):
 
 
 class Evil:
-    """A pickle of it opens a file for writing when it is read."""
+    """An object whose pickle opens a file for writing when it is read."""
 
     def __init__(self, path):
         self.path = path
@@ -109,7 +109,7 @@ def truncate(path, _):
 
 
 def zero_a_block(path, _):
-    """What a power cut leaves where a file's length reached the disk before its content."""
+    """Zero a block, as a power cut does when the length of a file has reached the disk before its content."""
     content = bytearray(path.read_bytes())
     start = content.index(b"data/3") + 1000
     content[start : start + 100] = bytes(100)
@@ -123,7 +123,7 @@ def put_folder(path, _):
 
 
 def put_archive(path, evil):
-    """A pickle that PyTorch does not allow, in an archive as PyTorch writes it."""
+    """Write a pickle that PyTorch does not allow, in an archive as PyTorch writes it."""
     path.write_bytes(b"")
     torch.save({"identity": Evil(evil)}, path)
 
@@ -140,7 +140,7 @@ def put_saved(content):
     return put
 
 
-# What checkpoint.pt is | how to make it so from a good one; `evil` is a file that no code must write | what is printed
+# Kind of checkpoint.pt | how to make it from a good one; no code may write the file `evil` | what is printed
 CHECKPOINTS = [
     (
         "empty",
@@ -195,7 +195,7 @@ def test_checkpoint(interrupted, tmp_path, damage, message):
 
 
 def test_good_checkpoint_goes_on(interrupted, tmp_path):
-    """What `test_checkpoint` damages is a good one, which is gone on from."""
+    """The checkpoint that `test_checkpoint` damages is good: training continues from it."""
     shutil.copy(interrupted / "checkpoint.pt", tmp_path)
     process = train(tmp_path, interrupted)
     assert "going on after epoch 2" in process.stdout
@@ -204,7 +204,7 @@ def test_good_checkpoint_goes_on(interrupted, tmp_path):
 
 @pytest.fixture
 def full_disk(tmp_path):
-    """A folder on a disk of its own, and a function that leaves so many KB free there."""
+    """A folder on a disk of its own, and a function that leaves a number of KB free on it."""
     folder = tmp_path / "results"
     folder.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True)
@@ -214,7 +214,7 @@ def full_disk(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-# Which file the disk is too full for | KB that are left: the checkpoint takes 108, the others 4 to 32
+# The file for which the disk is too full | KB that are left: the checkpoint takes 108, the others 4 to 32
 FULL_DISKS = [
     ("checkpoint.pt", 40),
     ("history.csv", 108),

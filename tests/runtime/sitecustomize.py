@@ -1,4 +1,4 @@
-"""Python imports this at its start where the folder is in PYTHONPATH: what HOWLOW_ABSENT names is missing then."""
+"""Python imports this module at its start if its folder is in PYTHONPATH. It hides the modules in HOWLOW_ABSENT."""
 
 import os
 import sys
