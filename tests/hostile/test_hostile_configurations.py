@@ -48,9 +48,9 @@ FILES = [
     ("nested_mappings", "\n".join(" " * n + "a:" for n in range(300)), "line 31: is nested more than 30 levels deep"),
     ("contains_itself", "datasets: &d\n  d: *d\n", "line 2: there is no complete &d before this *d"),
     ("list_contains_itself", "seeds: &s [*s]\n", "line 1: there is no complete &s before this *s"),
-    ("key_twice", training("epochs: 1\n      epochs: 700"), "line 26: the key 'epochs' is there twice, first in line 25"),
-    ("datasets_twice", option("datasets: {}"), f"line {LAST}: the key 'datasets' is there twice, first in line 2"),
-    ("seeds_twice", option("seeds: [3]"), f"line {LAST}: the key 'seeds' is there twice, first in line 8"),
+    ("key_twice", training("epochs: 1\n      epochs: 700"), "line 26: the key 'epochs' is there twice, see line 25"),
+    ("datasets_twice", option("datasets: {}"), f"line {LAST}: the key 'datasets' is there twice, see line 2"),
+    ("seeds_twice", option("seeds: [3]"), f"line {LAST}: the key 'seeds' is there twice, see line 8"),
     ("octal", changed("seeds: [1, 2]", "seeds: [010]"), "line 8: YAML takes 010 for the octal number 8; write a plain"),
     ("base_60", changed("seeds: [1, 2]", "seeds: [1:30]"), "line 8: YAML takes 1:30 for a number to the base of 60"),
     ("norway", changed("    shards: 2", "    tags: [no]"), "line 6: YAML takes no for true or false; write a plain"),
@@ -256,7 +256,7 @@ def test_list_of_expected_plans_ends_in_one_line(tmp_path, text, message):
 
 # case, the file, further arguments of Snakemake, the exit status, what it prints
 RUNS = [
-    ("key_twice", option("seeds: [3]"), [], 1, f"my.yaml: line {LAST}: the key 'seeds' is there twice, first in line 8"),
+    ("key_twice", option("seeds: [3]"), [], 1, f"my.yaml: line {LAST}: the key 'seeds' is there twice, see line 8"),
     ("bomb", changed("seeds: [1, 2]", bomb() + "seeds: *h"), [], 1, "my.yaml: line 12: stands for more than 20,000"),
     ("one_seed", TEXT, ["--config", "seeds=[1]"], 0, "seed1/run.json"),
     ("relative", TEXT, ["--directory", "elsewhere"], 0, "seed2/run.json"),

@@ -138,7 +138,7 @@ def _check_values(node: yaml.Node, seen: set[int]) -> None:
             if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
                 raise YamlError(f"{_line(key)}: {_shown(key)} is not text, as a key must be; put it into quotes")
             if key.value in lines:
-                raise YamlError(f"{_line(key)}: the key {key.value!r} is there twice, first in line {lines[key.value]}")
+                raise YamlError(f"{_line(key)}: the key {key.value!r} is there twice, see line {lines[key.value]}")
             lines[key.value] = key.start_mark.line + 1
             _check_values(key, seen)
             _check_values(value, seen)
