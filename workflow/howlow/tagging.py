@@ -84,7 +84,7 @@ def load(path: Path | str) -> Tagger:
     content = _read(Path(path))
     missing = [key for key in _KEYS if content.get(key) is None]
     if missing:
-        raise ModelError(f"{path}: has no {', '.join(missing)}: it is no model of this version of howlow; train it again")
+        raise ModelError(f"{path}: has no {', '.join(missing)}: not a model of this version of howlow; train it again")
     try:
         _check_settings(content)
         tagger = _built(content)
