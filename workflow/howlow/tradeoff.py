@@ -109,7 +109,7 @@ def _of_tests(table: pd.DataFrame, best: pd.Series, margin_points: float) -> lis
     is_tested = others["p_equivalence"].notna()
     if not is_tested.any():
         reason = "There is one seed" if best["n_seeds"] == 1 else "The ROC AUC is the same with every seed"
-        return [f"{reason}, so nothing was tested, and it is not known whether another one is equivalent to the best."]
+        return [f"{reason}, so nothing was tested: whether another one is equivalent to the best is not known."]
     sentences = []
     if not is_tested.all():
         sentences.append(

@@ -399,7 +399,7 @@ def _resume(
     if path.is_dir():
         aside = path.with_name(f"{path.name}.{time.time_ns()}")
         path.rename(aside)
-        print(f"{path}: is a folder, now renamed to {aside.name}; the training starts from the beginning", flush=True)
+        print(f"{path}: is a folder, which is now {aside.name}; the training starts from the beginning", flush=True)
     if not path.is_file():
         return [], None
     try:
