@@ -189,7 +189,7 @@ def test_check_names_what_does_not_fit(monkeypatch, tmp_path):
     settings["experiments"][0]["options"]["width"] = 1 / 16
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(settings))
     printed = run_command("check", tmp_path / "my.yaml").stdout
-    assert "GPUs of this machine: 2, of 1.1 GB at least\n" in printed
+    assert "GPUs of this machine: 2, each with at least 1.1 GB\n" in printed
     assert "GPU memory of a training, vgg on tiny: 1.0 GB (12k_mel8_x10_db) to 1.1 GB (12k_mel16_x1_log)\n" in printed
     assert "fit each GPU" not in printed
     warnings = re.findall(r"warning: (.*): training in batches of 64 clips needs at least", printed)

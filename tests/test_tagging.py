@@ -244,7 +244,7 @@ def test_names_that_are_no_text(model, tmp_path):
     [
         (["--model", "none.pt", "a.wav"], "howlow tag: none.pt: missing file"),
         (["--model", "{model}", "{folder}/nothing"], "nothing: there is no audio file in this folder"),
-        (["--model", "{model}", "a.wav", "--top", "0"], "--top: is a whole number from 1 on, not '0'"),
+        (["--model", "{model}", "a.wav", "--top", "0"], "--top: must be a whole number of at least 1, not '0'"),
         (["--model", "{model}", "a.wav", "--output", "{folder}"], ": is a folder; name a file to write"),
     ],
 )
