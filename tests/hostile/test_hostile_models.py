@@ -71,7 +71,7 @@ CASES: list[tuple[str, Change, str]] = [
     ("a tag with a newline", tag("a\nb"), r"the tag 'a\nb' is not printable text"),
     ("a tag with an escape sequence", tag("\x1b[2J\x1b[31m"), r"the tag '\x1b[2J\x1b[31m' is not printable text"),
     ("a tag that is half a character", tag("\ud83d"), r"the tag '\ud83d' is not printable text"),
-    ("a digest with an escape sequence", entry(digest="\x1b[2J"), "its digest is not one"),
+    ("a digest with an escape sequence", entry(digest="\x1b[2J"), "its digest has other characters than"),
     ("a NaN weight", one_value(float("nan")), "some of its weights are not finite"),
     ("an infinite weight", one_value(float("inf")), "some of its weights are not finite"),
     ("weights of another type", weight(torch.Tensor.double), "its weights are not of the type float32"),

@@ -33,7 +33,7 @@ def write(record: Path, spec: dict[str, Any], script: Path, outputs: Iterable[Pa
     Parameters
     ----------
     record : the file to write
-    spec : what the program read of the configuration
+    spec : the specification of the job
     script : the program's file
     outputs : the files that it wrote, or those of them that later programs read
     more : further entries of the record

@@ -58,7 +58,7 @@ class Representation:
         return round(SEGMENT_SECONDS * self.sample_rate / (HOP_SIZE * self.hop_factor))
 
     def n_frames(self, seconds: float) -> int:
-        """Number of frames of a clip of that length."""
+        """Number of frames of a clip of `seconds`."""
         return n_frames(n_samples(self.sample_rate, seconds), self.hop_factor)
 
     @classmethod

@@ -20,7 +20,7 @@ EXCERPT_S = 10
 """Length of the excerpts on the page in seconds, unless `PAGE_BYTES` requires shorter ones."""
 
 PAGE_BYTES = 20_000_000
-"""Size to which excerpts are shortened to keep the page, but to no less than `SHORTEST_S`.
+"""Intended size of the page: longer excerpts are shortened, but not below `SHORTEST_S`.
 
 With one clip, all 88 cells of the paper and both methods, excerpts last 4 to 5 s. With several such clips the page is
 larger than this.
@@ -81,7 +81,7 @@ def page(sounds: list[Sound], paths: dict[str, str], folder: Path, seconds: floa
 
 
 def excerpt_seconds(n_bytes: int, seconds: float) -> float:
-    """Length of the excerpts, in tenths of a second, given the size of the FLAC files of whole clips."""
+    """Length of the excerpts in seconds, rounded to tenths, given the size of the FLAC files of whole clips."""
     bytes_per_second = n_bytes * 4 / 3 / seconds  # base64 takes four characters for three bytes
     affordable = int(10 * PAGE_BYTES / bytes_per_second) / 10
     return min(seconds, EXCERPT_S, max(SHORTEST_S, affordable))

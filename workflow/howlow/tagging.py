@@ -128,7 +128,7 @@ def _check_settings(content: dict[str, Any]) -> None:
         "its settings",
     )
     if not isinstance(digest, str) or not digest.isalnum():
-        raise ModelError("its digest is not one")
+        raise ModelError("its digest has other characters than letters and digits")
     if not isinstance(tags, list | tuple) or not tags:
         raise ModelError("it names no tags")
     for tag in tags:
