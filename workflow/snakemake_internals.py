@@ -106,7 +106,7 @@ def limit(workflow: Any, resource: str) -> int | None:
 def set_limit(workflow: Any, resource: str, amount: int) -> None:
     """Set the limit of a resource at the start of a run, as `--resources` would.
 
-    Snakemake has already read that option then, but not known earlier whether jobs run on this machine.
+    The rules can't do so earlier, because Snakemake does not know then whether jobs run on this machine.
     """
     for table in (workflow.global_resources, workflow.scheduler.global_resources, workflow.scheduler.resources):
         table[resource] = amount
