@@ -1,8 +1,8 @@
-# The entry: `snakemake --cores 8 results/figure1.pdf` works from this folder as it stands.
+# The entry point: `snakemake --cores 8 results/figure1.pdf` works in this folder without further settings.
 include: "workflow/Snakefile"
 
 
-# Here and not in workflow/: Snakemake takes no default target from an included file.
+# This rule is not in workflow/, because Snakemake takes no default target from an included file.
 rule all:
     input:
         RESULTS,

@@ -207,8 +207,8 @@ def test_recommendation_is_the_cheapest_equivalent_representation(trade):
         " one-sided t-tests) is 48 bands, x1, 12 kHz, dB: 50 % of the GMAC, 50 % of the stored bytes, 75 % of the"
         " extraction time, 56 % of the inference time, 50 % of the training time."
     )
-    assert "With 50 % of the best one's GMAC: 48 bands, x1, 12 kHz, dB, 0.00 points below the best." in sentences
-    assert "With 10 % of the best one's GMAC: 8 bands, x1, 12 kHz, dB, 9.10 points below the best." in sentences
+    assert "With 50 % of the best one's GMAC, take 48 bands, x1, 12 kHz, dB, 0.00 points below the best." in sentences
+    assert "With 10 % of the best one's GMAC, take 8 bands, x1, 12 kHz, dB, 9.10 points below the best." in sentences
 
 
 BEST = "The best ROC AUC, 89.00 %, is that of 96 bands, x1, 12 kHz, dB."
@@ -223,7 +223,7 @@ CHEAPEST = "48 bands, x1, 12 kHz, dB: 50 % of the GMAC, "
             {(96, 1): [89], (48, 1): [88.9], (8, 1): [70]},
             [
                 "There is one seed, so nothing was tested: whether another one is equivalent to the best is not known.",
-                "The following is uncertain, because it is by the ROC AUC with this seed alone.",
+                "The following is uncertain, because it rests on the ROC AUC with this seed alone.",
                 "By any cost, the cheapest one whose ROC AUC is within 0.5 points of the best's is " + CHEAPEST,
             ],
         ),
@@ -235,7 +235,7 @@ CHEAPEST = "48 bands, x1, 12 kHz, dB: 50 % of the GMAC, "
             {(96, 1): [89, 89], (48, 1): [88.9, 88.9]},
             [
                 "The ROC AUC is the same with every seed, so nothing was tested: whether another one",
-                "The following is uncertain, because it is by the mean ROC AUC over 2 seeds alone.",
+                "The following is uncertain, because it rests on the mean ROC AUC over 2 seeds alone.",
                 "By any cost, the cheapest one whose mean is within 0.5 points of the best's is " + CHEAPEST,
             ],
         ),
@@ -265,5 +265,5 @@ def test_recommendation_says_what_was_tested_and_what_was_not(figures, told):
 
 
 def test_without_any_roc_auc_there_is_nothing_to_trade_off():
-    with pytest.raises(tradeoff.TradeoffError, match="vgg on d has no ROC AUC: each tag is one of all test clips"):
+    with pytest.raises(tradeoff.TradeoffError, match="vgg on d has no ROC AUC: every tag belongs to all test clips"):
         make_trade({(96, 1): [np.nan], (48, 1): [np.nan]})

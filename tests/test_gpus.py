@@ -147,7 +147,7 @@ def test_gpus_of_the_machine_that_submits_to_a_cluster_do_not_count(machine, tmp
         (tmp_path / "results/tiny" / path).touch()
     flags = ["--executor", "slurm", "--jobs", 1, "--slurm-init-seconds-before-status-checks", 1]
     process = machine(TWO_GPUS, ("auto", "auto"), TRAINING, "--allowed-rules", "train", *flags)
-    assert "Trainings with `device: auto` ask the cluster for no GPU; `device: cuda` does." in process.stdout
+    assert "Trainings with `device: auto` request no GPU from the cluster; `device: cuda` does." in process.stdout
     assert "gpu=0" in process.stdout
     assert "--device auto --gpus '' --sharing 1" in process.stdout
     assert not (tmp_path / "calls").exists()
@@ -169,7 +169,7 @@ def test_gpus_of_the_machine_that_submits_to_a_cluster_do_not_count(machine, tmp
         ),
         pytest.param(
             f"{A}, 24564\n", ["--resources", "gpu=0"],
-            r"gpu=0 in --resources leaves no GPU; `device: cpu` trains without one",
+            r"gpu=0 in --resources leaves no GPU; set `device: cpu` to train without one",
             id="none left",
         ),
     ],
@@ -189,7 +189,7 @@ def test_check_names_what_does_not_fit(monkeypatch, tmp_path):
     settings["experiments"][0]["options"]["width"] = 1 / 16
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(settings))
     printed = run_command("check", tmp_path / "my.yaml").stdout
-    assert "GPUs of this machine: 2, of 1.1 GB at least\n" in printed
+    assert "GPUs of this machine: 2, each with at least 1.1 GB\n" in printed
     assert "GPU memory of a training, vgg on tiny: 1.0 GB (12k_mel8_x10_db) to 1.1 GB (12k_mel16_x1_log)\n" in printed
     assert "fit each GPU" not in printed
     warnings = re.findall(r"warning: (.*): training in batches of 64 clips needs at least", printed)

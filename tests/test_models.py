@@ -124,7 +124,7 @@ def test_seconds_decide_the_pooling():
 
 
 def test_too_few_frames_to_pool():
-    with pytest.raises(pooling.PoolingError, match="19 frames are too few for VGG-CNN, which pools at least 20"):
+    with pytest.raises(pooling.PoolingError, match="19 frames are too few for VGG-CNN, which needs at least 20"):
         pooling.windows(96, 19)
 
 

@@ -41,7 +41,7 @@ def edit(path, old, new):
     [
         ("script.py", '"""Doc."""', '"""Another."""\n# and a comment'),
         ("howlow/training.py", "# ", "# a longer comment: "),
-        ("howlow/training.py", '"""Training of', '"""On the training of'),
+        ("howlow/training.py", '"""Training one', '"""The training of one'),
         ("howlow/representation.py", '"""Length of a clip', '"""The length of a clip'),
         ("howlow/mel.py", "\n\n\n", "\n\n\n\n\n"),
         ("howlow/plots/figure1.py", "figsize", "figsiez"),

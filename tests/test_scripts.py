@@ -122,7 +122,7 @@ def test_store_refuses_other_clips_than_the_tracks_list(collection):
     changed.write(collection / "tracks.parquet", "mine")
     process = store(collection)
     assert process.returncode == 1
-    assert "lists other clips in shard 00 than were decoded, so it was changed during this run" in process.stderr
+    assert "the clips of shard 00 are not those that were decoded, so this file was changed" in process.stderr
     assert not (collection / "mel" / "manifest.json").exists()
 
 
@@ -144,7 +144,7 @@ def test_excluded_refuses_sample_rates_that_disagree(collection):
     files.write_json(path, files.read_json(path) | {"excluded": []})
     process = excluded(collection)
     assert process.returncode == 1
-    assert "shard 00 left out other clips at one sample rate than at another" in process.stderr
+    assert "shard 00 excludes other clips at one sample rate than at another" in process.stderr
 
 
 def test_cost(collection):

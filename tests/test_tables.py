@@ -46,7 +46,7 @@ def test_trainings_that_ran_on_different_machines_are_told_apart(changes, told):
 
 def test_the_caption_says_that_trainings_differ():
     table = tables.percent(summary_of("mtat", "vgg")).assign(device="cpu", torch="2.13.0")
-    assert "trained alike" not in tables.caption(table)
+    assert "different devices" not in tables.caption(table)
     table.loc[0, "device"] = "NVIDIA A100"
     assert "1 on NVIDIA A100 with PyTorch 2.13.0" in tables.caption(table)
 
@@ -170,7 +170,7 @@ def test_published_figures_stand_beside_and_outliers_are_marked():
     text = tables.to_markdown(table)
     assert "ROC AUC, published |" in text
     assert "+0.30* |" in text
-    assert "An asterisk: more than two published standard deviations" in text
+    assert "An asterisk marks a mean that is more than two published standard deviations" in text
 
 
 def test_where_no_deviation_was_published_nothing_is_marked():

@@ -177,7 +177,7 @@ def test_files_that_are_no_models_are_refused(model, kind):
         at = len(whole) // 2
         damaged = whole[:at] + bytes(255 - byte for byte in whole[at : at + 4]) + whole[at + 4 :]
         model.write_bytes({"empty": b"", "text": b"no\n" * 99, "cut off": whole[:-500], "damaged": damaged}[kind])
-    reason = "missing file" if kind in ("missing", "folder") else "not a model file, or a damaged one"
+    reason = "missing file" if kind in ("missing", "folder") else "is not a model file, or is damaged"
     with pytest.raises(tagging.ModelError, match=f"^{re.escape(str(model))}: {reason}; training writes one named"):
         tagging.load(model)
 
@@ -244,7 +244,7 @@ def test_names_that_are_no_text(model, tmp_path):
     [
         (["--model", "none.pt", "a.wav"], "howlow tag: none.pt: missing file"),
         (["--model", "{model}", "{folder}/nothing"], "nothing: there is no audio file in this folder"),
-        (["--model", "{model}", "a.wav", "--top", "0"], "--top: is a whole number from 1 on, not '0'"),
+        (["--model", "{model}", "a.wav", "--top", "0"], "--top: must be a whole number of at least 1, not '0'"),
         (["--model", "{model}", "a.wav", "--output", "{folder}"], ": is a folder; name a file to write"),
     ],
 )
@@ -347,5 +347,5 @@ def test_onnx_without_its_package(model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     code, _, errors = command("export_onnx", "--model", model, "--onnx", tmp_path / "model.onnx")
     assert code == 1
-    assert "model.onnx: export to ONNX needs another package; pip install onnxscript" in errors
+    assert "model.onnx: the export to ONNX needs another package; run pip install onnxscript" in errors
     assert not (tmp_path / "model.onnx").exists()

@@ -178,7 +178,7 @@ def test_one_class_only_can_not_select_an_epoch(data):
     assert train(folder / "a", folder).returncode == 0
     process = train(folder / "b", folder, changed(keep="best_val_roc_auc"))
     assert process.returncode == 1
-    assert "b: no tag has both positive and negative validation clips" in process.stderr
+    assert "b: no tag has positive and negative validation clips" in process.stderr
 
 
 def test_no_gpu(data, monkeypatch):

@@ -1,7 +1,7 @@
-"""All that this workflow uses of Snakemake beyond its documented interface: one function for each thing.
+"""The uses of Snakemake's undocumented interface, with one function for each.
 
-A new version of Snakemake may change any of it. Where it does, the function says what is missing, instead of failing
-somewhere else.
+A new version of Snakemake may change any of it. The function then reports what is missing, instead of failing somewhere
+else.
 """
 
 import functools
@@ -14,13 +14,13 @@ from packaging.version import Version
 from snakemake.exceptions import WorkflowError
 
 OLDEST, FIRST_UNTRIED = "9.27.1", "10"
-"""The versions of Snakemake that this workflow is known to run with: from the first up to, but without, the second."""
+"""The tested versions of Snakemake: from the first up to, but without, the second."""
 
 T = TypeVar("T")
 
 
 def _internal(function: Callable[..., T]) -> Callable[..., T]:
-    """Have a function say in words that Snakemake's insides are not as it expects."""
+    """Give a function a clear error if Snakemake's internals are not as it expects."""
 
     @functools.wraps(function)
     def explained(*arguments: Any) -> T:
@@ -44,29 +44,29 @@ def configuration_files(workflow: Any) -> list[Path]:
 
 @_internal
 def configuration_overrides(workflow: Any) -> dict[str, Any]:
-    """What `--config` said on the command line, as Snakemake understood it."""
+    """The settings of `--config` on the command line, as Snakemake parsed them."""
     return dict(workflow.config_settings.config)
 
 
 @_internal
 def refuse_module(workflow: Any) -> None:
-    """Raise an error where another workflow uses this one as a module.
+    """Raise an error if another workflow uses this one as a module.
 
     Raises
     ------
     WorkflowError
-        one line that says what to do instead
+        the message says what to do instead
     """
     if not workflow.modifier.is_main_snakefile():
         raise WorkflowError(
-            "howlow is no module for other workflows: its programs find the results of others by their places below"
+            "howlow is no module for other workflows, because its programs find results by their places below"
             " results/. Clone it, and run it in its own folder or with --directory"
         )
 
 
 @_internal
 def is_main_process(workflow: Any) -> bool:
-    """Whether this is the Snakemake that was started, and not one that runs a job for it."""
+    """Whether this is the Snakemake process that the user started, and not one that runs a job for it."""
     return bool(workflow.is_main_process)
 
 
@@ -84,7 +84,7 @@ def is_touching(workflow: Any) -> bool:
 
 @_internal
 def is_forcing(workflow: Any) -> bool:
-    """Whether the user forces some job to run again, which then needs its inputs."""
+    """Whether the user forces some job to run again; that job then needs its inputs."""
     settings = workflow.dag_settings
     return bool(settings.forceall or settings.forcerun or settings.forcetargets or settings.force_incomplete)
 
@@ -97,16 +97,16 @@ def jobs_to_run(workflow: Any) -> list[Any]:
 
 @_internal
 def limit(workflow: Any, resource: str) -> int | None:
-    """How much of a resource all running jobs may take together, by `--resources`; None if it says nothing of it."""
+    """The amount of a resource that all running jobs may take together, by `--resources`; None if it is not given."""
     resources = workflow.global_resources
     return resources[resource].value if resource in resources else None
 
 
 @_internal
 def set_limit(workflow: Any, resource: str, amount: int) -> None:
-    """Do as `--resources` would, for which the rules have no means. Snakemake has read it when a run starts.
+    """Set the limit of a resource at the start of a run, as `--resources` would.
 
-    Before that, Snakemake does not know whether jobs run on this machine.
+    The rules can't do so earlier, because Snakemake does not know then whether jobs run on this machine.
     """
     for table in (workflow.global_resources, workflow.scheduler.global_resources, workflow.scheduler.resources):
         table[resource] = amount
@@ -114,11 +114,10 @@ def set_limit(workflow: Any, resource: str, amount: int) -> None:
 
 @_internal
 def lift_limit_of_submissions(workflow: Any) -> None:
-    """Have Snakemake start jobs as fast as it can.
+    """Remove Snakemake's default limit of 100 submissions per second; a limit that the user set stays.
 
-    Its own limit of 100 submissions a second has Snakemake 9 look at all jobs once a second for each job that has
-    finished so far: half a core after 200 jobs. Jobs here last for seconds and need no such limit. A limit that the
-    user set stays.
+    With this limit, Snakemake 9 checks all jobs once per second for each job that has finished so far, which takes half
+    a core after 200 jobs. Jobs here last for seconds and need no limit.
     """
     limiter = workflow.scheduler.job_rate_limiter
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
@@ -126,12 +125,12 @@ def lift_limit_of_submissions(workflow: Any) -> None:
 
 
 def refuse_untried_version() -> None:
-    """Raise an error unless this version of Snakemake is one that this workflow is known to run with.
+    """Raise an error unless this version of Snakemake has been tested with this workflow.
 
     Raises
     ------
     WorkflowError
-        one line that says which versions are known
+        the message names the tested versions
     """
     found, oldest, untried = map(Version, (snakemake.__version__, OLDEST, FIRST_UNTRIED))
     if not oldest <= found < untried:

@@ -48,16 +48,16 @@ FILES = [
     ("nested_mappings", "\n".join(" " * n + "a:" for n in range(300)), "line 31: is nested more than 30 levels deep"),
     ("contains_itself", "datasets: &d\n  d: *d\n", "line 2: there is no complete &d before this *d"),
     ("list_contains_itself", "seeds: &s [*s]\n", "line 1: there is no complete &s before this *s"),
-    ("key_twice", training("epochs: 1\n      epochs: 700"), "line 26: the key 'epochs' is there twice; line 25 has it"),
-    ("datasets_twice", option("datasets: {}"), f"line {LAST}: the key 'datasets' is there twice; line 2 has it"),
-    ("seeds_twice", option("seeds: [3]"), f"line {LAST}: the key 'seeds' is there twice; line 8 has it"),
+    ("key_twice", training("epochs: 1\n      epochs: 700"), "line 26: the key 'epochs' is there twice, see line 25"),
+    ("datasets_twice", option("datasets: {}"), f"line {LAST}: the key 'datasets' is there twice, see line 2"),
+    ("seeds_twice", option("seeds: [3]"), f"line {LAST}: the key 'seeds' is there twice, see line 8"),
     ("octal", changed("seeds: [1, 2]", "seeds: [010]"), "line 8: YAML takes 010 for the octal number 8; write a plain"),
     ("base_60", changed("seeds: [1, 2]", "seeds: [1:30]"), "line 8: YAML takes 1:30 for a number to the base of 60"),
     ("norway", changed("    shards: 2", "    tags: [no]"), "line 6: YAML takes no for true or false; write a plain"),
     ("date", changed("    shards: 2", "    tags: [2020-01-01]"), "line 6: YAML takes 2020-01-01 for a date; write a"),
     ("digits", changed("seeds: [1, 2]", f"seeds: [{'9' * 5000}]"), "has a number of more than 4,000 digits"),
-    ("key_is_a_number", changed("  tiny:", "  7:"), "line 3: '7' is no text for YAML, as keys must be; put it into"),
-    ("key_is_a_list", option("? [a]\n: b"), f"line {LAST}: a list or a mapping is no text for YAML, as keys must be"),
+    ("key_is_a_number", changed("  tiny:", "  7:"), "line 3: '7' is not text, as a key must be; put it into quotes"),
+    ("key_is_a_list", option("? [a]\n: b"), f"line {LAST}: a list or a mapping is not text, as a key must be"),
     ("line_break", changed("    shards: 2", '    tags: ["a\\nb"]'), r"line 6: 'a\nb' has a line break or another con"),
     ("escape", changed("    shards: 2", '    tags: ["\\e[31m"]'), r"line 6: '\x1b[31m' has a line break or another"),
     ("two_documents", TEXT + "---\na: 1\n", "not YAML: expected a single document in the stream but found another"),
@@ -66,7 +66,7 @@ FILES = [
     ("not_yaml", "**How far can you shrink**\n", "not YAML: while scanning an alias expected alphabetic or numeric"),
     ("empty", "", "is empty: it needs the keys datasets and experiments"),
     ("a_list", "[1]", "[1] is not of type 'object'"),
-    ("large", "#" * 200_001, "has 200,001 bytes, more than the 200,000 of any configuration"),
+    ("large", "#" * 200_001, "has 200,001 bytes; a configuration may have at most 200,000"),
     ("seconds_nan", changed("    shards: 2", "    seconds: .nan"), "datasets.tiny.seconds: nan is not a finite number"),
     ("seconds_inf", changed("    shards: 2", "    seconds: .inf"), "datasets.tiny.seconds: inf is not a finite number"),
     ("excluded_nan", changed("    shards: 2", "    max_excluded: .nan"), "datasets.tiny.max_excluded: nan is not a fi"),
@@ -134,7 +134,7 @@ def as_bytes(content: bytes):
 PLACES = [
     ("missing", lambda path: None, "no such file"),
     ("folder", lambda path: path.mkdir(), "is a folder"),
-    ("device", lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+    ("device", lambda path: path.symlink_to("/dev/zero"), "is not a regular file"),
     ("loop", lambda path: path.symlink_to(path), "no such file"),
     (
         "latin1",
@@ -256,7 +256,7 @@ def test_list_of_expected_plans_ends_in_one_line(tmp_path, text, message):
 
 # case, the file, further arguments of Snakemake, the exit status, the output
 RUNS = [
-    ("key_twice", option("seeds: [3]"), [], 1, f"my.yaml: line {LAST}: the key 'seeds' is there twice; line 8 has it"),
+    ("key_twice", option("seeds: [3]"), [], 1, f"my.yaml: line {LAST}: the key 'seeds' is there twice, see line 8"),
     ("bomb", changed("seeds: [1, 2]", bomb() + "seeds: *h"), [], 1, "my.yaml: line 12: stands for more than 20,000"),
     ("one_seed", TEXT, ["--config", "seeds=[1]"], 0, "seed1/run.json"),
     ("relative", TEXT, ["--directory", "elsewhere"], 0, "seed2/run.json"),

@@ -212,7 +212,7 @@ def test_a_training_that_goes_on_on_another_device_says_so(data, monkeypatch):
     monkeypatch.setattr(training, "device_name", lambda device: "NVIDIA V100")
     process = train(folder / "a", folder)
     assert process.returncode == 0, process.stderr
-    assert "going on after epoch 2\non another device: NVIDIA V100, after NVIDIA A100\n" in process.stdout
+    assert "going on after epoch 2\nthe device has changed from NVIDIA A100 to NVIDIA V100\n" in process.stdout
     assert files.read_json(folder / "a" / "run.json")["device"] == "NVIDIA A100, NVIDIA V100"
     history = files.read_csv(folder / "a" / "history.csv")
     assert [row["device"] for row in history] == ["NVIDIA A100", "NVIDIA A100", "NVIDIA V100"]

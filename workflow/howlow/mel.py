@@ -9,20 +9,20 @@ from howlow.representation import FRAME_SIZE, HOP_SIZE, n_frames
 
 WINDOWS = ("periodic", "symmetric")
 POWER_FLOOR = 1e-10
-"""The power that `db` takes smaller ones for: -100 dB."""
+"""Floor of the power under `db`: -100 dB."""
 
 _BLOCK_FRAMES = 256
 
 
 class MelError(HowlowError):
-    """There are no such mel filters. The message says why, and what to do."""
+    """The requested mel filters do not exist. The message says why, and what to do."""
 
 
 @cache
 def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     """Essentia's mel filters, on Slaney's scale from 0 Hz to the Nyquist frequency and with Slaney's normalization.
 
-    They are the responses of Essentia's algorithm to a unit in each bin of the spectrum.
+    Each column is the response of Essentia's algorithm to a spectrum that is 1 in one bin and 0 elsewhere.
 
     Returns
     -------
@@ -36,9 +36,9 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
     import essentia
     from essentia import _essentia
 
-    essentia.log.warningActive = False  # it warns of the few bands that are narrower than a bin
+    essentia.log.warningActive = False  # it would warn of bands that are narrower than a bin
     n_bins = FRAME_SIZE // 2 + 1
-    # Importing essentia.standard would make an object of each of its 300 algorithms, which takes 1.1 s.
+    # Importing essentia.standard would create all of its 300 algorithms, which takes 1.1 s.
     mel_bands = _essentia.Algorithm("MelBands")
     try:
         mel_bands.__configure__(
@@ -54,8 +54,8 @@ def filter_bank(sample_rate: int, n_mels: int) -> np.ndarray:
         )
     except RuntimeError:
         raise MelError(
-            f"{n_mels} mel bands are too many at {sample_rate} Hz: Essentia finds some narrower than a bin of a"
-            f" spectrum of {FRAME_SIZE} samples; take fewer bands or a lower sample rate"
+            f"{n_mels} mel bands are too many at {sample_rate} Hz: some would be narrower than a bin of the spectrum of"
+            f" {FRAME_SIZE} samples; use fewer bands or a lower sample rate"
         ) from None
     return np.stack([mel_bands.__compute__(unit) for unit in np.eye(n_bins, dtype=np.float32)], axis=1)
 
@@ -73,7 +73,7 @@ def power_spectrum(signal: np.ndarray, window: str = "periodic", hop_factor: int
     -------
     np.ndarray [shape=(n_frames, FRAME_SIZE // 2 + 1), dtype=float32]
     """
-    from scipy.fft import rfft  # here, because training imports this module too and scipy.fft takes 0.4 s
+    from scipy.fft import rfft  # imported here, because it takes 0.4 s and training does not need it
 
     n = n_frames(len(signal), hop_factor)
     half = FRAME_SIZE // 2
@@ -103,8 +103,8 @@ def mel_power(
 ) -> np.ndarray:
     """Mel-spectrogram of the power of a signal: `power_spectrum` through Essentia's mel filters.
 
-    It agrees with `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to 1e-4 relative,
-    and has one frame more at the end, as Essentia's has.
+    It agrees with `librosa.feature.melspectrogram(n_fft=512, hop_length=256, pad_mode='constant')` to a relative 1e-4,
+    and has one more frame at the end, as Essentia does.
 
     Parameters
     ----------
@@ -158,14 +158,14 @@ def compress(power: np.ndarray, log_type: str) -> np.ndarray:
 
 
 def _log(x: np.ndarray, factor: float) -> np.ndarray:
-    """`factor` log10(x), in place. NumPy vectorizes log, but not log10."""
+    """Compute `factor` log10(x) in place, by way of `log`, because NumPy does not vectorize `log10`."""
     np.log(x, out=x)
     x *= np.float32(factor / np.log(10))
     return x
 
 
 def from_db(decibels: np.ndarray, log_type: str) -> np.ndarray:
-    """The compression `log_type` of a spectrogram that is stored in dB."""
+    """Convert a spectrogram that is stored in dB to the compression `log_type`."""
     if log_type == "db":
         return decibels
     return compress(np.exp(decibels * np.float32(np.log(10) / 10)), log_type)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from howlow.tracks import MACRO as MACRO  # metadata refuses it as a tag, and needs no scikit-learn for that
+from howlow.tracks import MACRO as MACRO  # metadata code uses it without scikit-learn
 
 
 class TagMetrics(NamedTuple):
@@ -24,7 +24,7 @@ def per_tag(tags: tuple[str, ...], labels: np.ndarray, scores: np.ndarray) -> li
     ----------
     tags : tuple of str
     labels : np.ndarray [shape=(n_clips, n_tags), dtype=bool]
-    scores : np.ndarray [shape=(n_clips, n_tags)], the higher the likelier
+    scores : np.ndarray [shape=(n_clips, n_tags)], higher for a more probable tag
     """
     rows = []
     for tag, truth, score in zip(tags, labels.T, scores.T, strict=True):

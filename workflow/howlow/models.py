@@ -1,4 +1,4 @@
-"""The networks: spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)."""
+"""The networks, from spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ BATCH_NORM_MOMENTUM = 0.01
 class VGG(nn.Module):
     """VGG-CNN: four 3x3 convolutions with batch normalization, ELU and max pooling (Tables I and III).
 
-    `build` makes one by the paper's names. At full width it has 17,365,940 parameters for 50 tags, whatever
-    the size of its input.
+    `build` chooses the pooling windows for a representation. At full width it has 17,365,940 parameters for 50 tags,
+    whatever the size of its input.
     """
 
     def __init__(self, windows: list[tuple[int, int]], n_tags: int, width: float, batch_norm_momentum: float):
@@ -30,7 +30,7 @@ class VGG(nn.Module):
             n_out = max(1, round(n_full * width))
             layers += [
                 nn.Conv2d(n_in, n_out, 3, padding="same"),
-                # ELU rises monotonically: after the pooling it gives the same values for fewer inputs.
+                # ELU is monotonic: after the pooling it gives the same values, and has fewer to compute.
                 NormalizeAndPool(n_out, window, BATCH_NORM_EPSILON, batch_norm_momentum),
                 nn.ELU(),
             ]
@@ -54,13 +54,13 @@ def _initialize_as_keras(module: nn.Module) -> None:
 class MUSICNN(nn.Module):
     """MUSICNN: timbre and temporal filters side by side, then three wide convolutions (Pons et al., 2018).
 
-    It works on segments. In training it draws one from every clip; in evaluation it covers the whole clip
-    evenly with as many as that takes, and gives the logits of their mean activations.
+    It works on segments. In training it draws one from every clip. In evaluation it covers the clip evenly with as few
+    segments as possible, and gives the logits of their mean activations.
 
-    `orientation='published'` is the network as the paper's authors ran it: they fed it spectrograms whose axes
-    were swapped, so that its "timbre" filters span a few bands by many frames; and the batch normalizations
-    after the residual convolutions have one channel. With 32 filters, 96 bands and 50 tags it has 8,031,578
-    parameters; `intended`, the network as drawn, has 2,044 more.
+    `orientation='published'` is the network as the paper's authors ran it. They fed it spectrograms whose axes were
+    swapped, so that its "timbre" filters span a few bands by many frames, and the batch normalizations after the
+    residual convolutions have one channel. With 32 filters, 96 bands and 50 tags it has 8,031,578 parameters;
+    `intended`, the network that the paper describes, has 2,044 more.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class MUSICNN(nn.Module):
         )
         self.temporal = nn.ModuleList(
             nn.Sequential(
-                # An even filter is padded with one frame more behind than before, as TensorFlow does.
+                # A filter of even length is padded with one more frame after than before, as in TensorFlow.
                 nn.ZeroPad1d(((length - 1) // 2, length // 2)),
                 nn.Conv1d(1, filters, length),
                 nn.ReLU(),
@@ -148,7 +148,7 @@ class MUSICNN(nn.Module):
 
     def _random_segments(self, x: Tensor) -> Tensor:
         n_starts = x.shape[3] - self.segment_frames + 1
-        if n_starts == 1:  # whoever feeds it has drawn the segments already, and read nothing else
+        if n_starts == 1:  # the feed has drawn the segments already
             return x
         starts = torch.randint(n_starts, (len(x),)).tolist()
         return torch.stack([clip[..., i : i + self.segment_frames] for clip, i in zip(x, starts, strict=True)])
@@ -161,17 +161,17 @@ class MUSICNN(nn.Module):
 
 
 def _initialize_by_fan_in(module: nn.Module) -> None:
-    """Variance 2 / fan in, from a normal distribution cut off at two standard deviations."""
+    """Draw weights of variance 2 / fan-in from a normal distribution that is cut off at two standard deviations."""
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
         fan_in = module.weight[0].numel()
-        deviation = (2 / fan_in) ** 0.5 / 0.8796  # what the cut takes from the standard deviation
+        deviation = (2 / fan_in) ** 0.5 / 0.8796  # the cut multiplies the standard deviation by 0.8796
         nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 
 
 def build_cell(name: str, cell: Representation, *, n_tags: int, seconds: float, options: dict[str, Any]) -> nn.Module:
-    """The network of one cell: `build` with what the representation and the configuration say."""
+    """Build the network of one cell, from its representation and the options of the configuration."""
     return build(
         name,
         sample_rate=cell.sample_rate,
@@ -207,13 +207,13 @@ def build(
     hop_factor : int, the hop in units of 256 samples
     n_tags : int
     width : float
-        factor of the number of filters of every layer, in MUSICNN of those after the first; 1 is the paper's
+        factor for the number of filters of every layer, in MUSICNN of those after the first; the paper's is 1
     seconds : float, length of the clips; it decides VGG-CNN's pooling
     batch_norm_momentum : float
-        share of the newest batch in the running statistics, as PyTorch counts it; 0.01 is the paper's, a
-        training of fewer than some 500 steps needs more
+        share of the newest batch in the running statistics, as in PyTorch; the paper's is 0.01, and a training of
+        fewer than some 500 steps needs more
     orientation : `intended` or `published`, see `MUSICNN`
-    filters : int, of each temporal filter length in MUSICNN; the paper's is 32, and 16 for the MSD
+    filters : int, number of temporal filters of each length in MUSICNN; the paper's is 32, and 16 for the MSD
     segment_frames : int, length of MUSICNN's segments; None is 3 s
 
     Raises
@@ -225,7 +225,7 @@ def build(
     ValueError
         if there is no such network
     """
-    representation = Representation(sample_rate, n_mels, hop_factor, "db")  # whichever log type
+    representation = Representation(sample_rate, n_mels, hop_factor, "db")  # the log type does not matter here
     if name == "vgg":
         windows = pooling.windows(n_mels, representation.n_frames(seconds))
         return VGG(windows, n_tags, width, batch_norm_momentum)

@@ -1,7 +1,7 @@
-"""What a training asks of a machine, before PyTorch is there to be asked.
+"""The memory that a training needs, estimated without importing PyTorch.
 
-The maps of the first layer decide the memory of both networks. The constants count how many of them, or of the same
-number of values, are held at once. `python benchmarks/memory.py` measures that on narrow networks and few clips.
+The feature maps of the first layer dominate the memory of both networks. The constants say how many such maps, or other
+things of their size, exist at once. `python benchmarks/memory.py` measures that on narrow networks and few clips.
 """
 
 from math import ceil
@@ -10,33 +10,33 @@ from typing import Any
 from howlow.representation import Representation
 
 SCORE_BATCH = {"cpu": 8, "cuda": 16}
-"""Clips whose scores a device computes together."""
+"""Number of clips whose scores a device computes together."""
 
 _BASE_MB = 1_200
-"""Python, PyTorch and the weights of a network at full width with their gradients and Adam's state."""
+"""Memory of Python, PyTorch, and the weights of a network at full width with their gradients and Adam's state."""
 
 _GPU_HOST_MB = 8_000
-"""Host memory of a training on a GPU: CUDA itself, and batches read ahead."""
+"""Host memory of a training on a GPU: CUDA itself, and batches that are read ahead."""
 
 _GPU_BASE_MB = 1_000
-"""CUDA's context, and weights, gradients and Adam's state of a network at full width."""
+"""GPU memory of CUDA's context, and of the weights, gradients and Adam's state of a network at full width."""
 
 _MAPS = 4
-"""Maps in a training step on a CPU: 3.0 to 4.2 for VGG-CNN and 3.0 to 3.5 for MUSICNN were measured."""
+"""Maps in a training step on a CPU. Measured: 3.0 to 4.2 for VGG-CNN, and 3.0 to 3.5 for MUSICNN."""
 
 _GPU_MAPS = 4.5
-"""Maps in a training step on a GPU: 3.8 to 3.9 are saved for VGG-CNN's gradients, to which the gradients come as those
-are freed. MUSICNN saves 1.4 to 1.7."""
+"""Maps in a training step on a GPU. VGG-CNN saves 3.8 to 3.9 for its gradients, which take their place as the maps are
+freed. MUSICNN saves 1.4 to 1.7."""
 
 _SCORING_MAPS = {"vgg": 3.2, "musicnn": 1.0}
-"""Maps while clips are scored: 2.4 to 3.1 and 0.8 to 0.9 were measured. A map of MUSICNN is that of a segment."""
+"""Maps while clips are scored. Measured: 2.4 to 3.1 and 0.8 to 0.9. A map of MUSICNN is that of a segment."""
 
 _FLOAT32, _BFLOAT16 = 4, 2
 _SPARE = 1.5
-"""What a GPU may take over what is counted here, such as cuDNN's working memory, before spectrograms stay on it."""
+"""Factor for memory that is not counted here, such as cuDNN's, before spectrograms may stay on a GPU."""
 
 _RESIDENT_SHARE = 0.5
-"""Share of its memory on a GPU that a training fills with spectrograms at most."""
+"""Largest share of its memory on a GPU that a training fills with spectrograms."""
 
 
 def training_mb(spec: dict[str, Any]) -> int:
@@ -50,22 +50,22 @@ def training_mb(spec: dict[str, Any]) -> int:
 
 
 def host_mb(spec: dict[str, Any], on_gpu: bool) -> int:
-    """Memory that a training, on a GPU or on the CPU, takes of its machine, in MB; of the GPU see `gpu_mb`."""
+    """Host memory of a training on a GPU or on the CPU, in MB; for the memory of the GPU see `gpu_mb`."""
     return _GPU_HOST_MB if on_gpu else training_mb(spec)
 
 
 def times_mb(spec: dict[str, Any], on_gpu: bool) -> int:
-    """Memory that measuring the times of a cell takes of its machine, in MB: it scores clips and does not train."""
+    """Host memory of measuring the times of a cell, in MB; that scores clips and does not train."""
     return _GPU_HOST_MB if on_gpu else _BASE_MB + _mb(_FLOAT32 * _scoring_values(spec, SCORE_BATCH["cpu"]))
 
 
 def gpu_mb(spec: dict[str, Any], value_bytes: int = _BFLOAT16) -> int:
-    """GPU memory of a training, in MB: the least that it can do with. Its spectrograms are not counted.
+    """The least GPU memory that a training can do with, in MB; its spectrograms are not counted.
 
     Parameters
     ----------
     spec : the specification of a training, see `howlow.specs.train`
-    value_bytes : int, what a training step computes in: 2 in bfloat16, 4 on a GPU that has only float32
+    value_bytes : int, size of a value in a training step: 2 in bfloat16, 4 on a GPU that has only float32
     """
     training = value_bytes * _training_values(spec, _GPU_MAPS)
     scoring = _FLOAT32 * _scoring_values(spec, SCORE_BATCH["cuda"])
@@ -73,7 +73,7 @@ def gpu_mb(spec: dict[str, Any], value_bytes: int = _BFLOAT16) -> int:
 
 
 def gpu_shortage(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_bytes: int = _BFLOAT16) -> str:
-    """Why a training can't have a GPU of that memory, which `sharing` trainings share; nothing if it can."""
+    """Why a training does not fit a GPU of `memory_mb` that `sharing` trainings share; an empty text if it fits."""
     needed, batch_size = gpu_mb(spec, value_bytes), spec["training"]["batch_size"]
     if not memory_mb or needed <= memory_mb / sharing:
         return ""
@@ -90,7 +90,7 @@ def gpu_shortage(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_b
 
 
 def resident_mb(spec: dict[str, Any], memory_mb: int, sharing: int = 1, value_bytes: int = _BFLOAT16) -> int:
-    """Memory of a GPU that a training may fill with its spectrograms, in MB, after what it needs for itself."""
+    """GPU memory that a training may fill with its spectrograms, in MB."""
     own = memory_mb / sharing
     return max(0, round(min(own - _SPARE * gpu_mb(spec, value_bytes), _RESIDENT_SHARE * own)))
 
@@ -100,19 +100,19 @@ def _mb(n_bytes: float) -> int:
 
 
 def _training_values(spec: dict[str, Any], n_maps: float) -> float:
-    """Values that a training step holds at once. MUSICNN trains on one segment of each clip."""
+    """Number of values that a training step holds at once. MUSICNN trains on one segment of each clip."""
     return n_maps * spec["training"]["batch_size"] * _map_values(spec)
 
 
 def _scoring_values(spec: dict[str, Any], n_clips: int) -> float:
-    """Values that are held while `n_clips` whole clips are scored."""
+    """Number of values that are held while `n_clips` whole clips are scored."""
     cell = _cell(spec)
     n_inputs = ceil(cell.n_frames(spec["seconds"]) / _segment_frames(spec)) if spec["model"] == "musicnn" else 1
     return _SCORING_MAPS[spec["model"]] * n_clips * n_inputs * _map_values(spec)
 
 
 def _map_values(spec: dict[str, Any]) -> float:
-    """Values of the first layer's maps of one input: a clip, or a segment for MUSICNN."""
+    """Number of values in the first layer's maps of one input: a clip, or a segment for MUSICNN."""
     if spec["model"] == "vgg":
         return 128 * spec["options"]["width"] * spec["n_mels"] * _cell(spec).n_frames(spec["seconds"])
     n_filters = 14 * spec["options"]["filters"] * 1.2  # six shapes of filters; 1.2 covers both orientations

@@ -1,6 +1,6 @@
-"""The paper's experiments: in which settings a configured one is unlike them.
+"""The settings of the paper's experiments, and how a configured experiment differs from them.
 
-The paper's settings are the defaults of the schema. Only what the paper's authors did otherwise is written here.
+The defaults of the schema are the paper's settings. This module adds only where the authors deviated from them.
 """
 
 from functools import cache
@@ -9,23 +9,23 @@ from typing import Any
 from howlow import config as configuration
 
 DATASETS = ("mtat", "msd")
-"""The kinds of the datasets that the paper has figures of."""
+"""The kinds of the datasets for which the paper has figures."""
 
 _DECIDES_NOTHING = {"audio", "device", "dtype", "exclude", "kind", "max_excluded", "root", "shards", "threads", "url"}
-_COUNTED = {"tags"}  # of the data that these choose, the size is compared: `howlow.published.unlike`
+_COUNTED = {"tags"}  # `howlow.published.unlike` compares the size of the data that these choose
 
 _FOR_MSD = {"filters": 16}
-"""MUSICNN's on the Million Song Dataset."""
+"""Settings of MUSICNN on the Million Song Dataset."""
 
 _AS_RUN = {"window": "symmetric", "orientation": "published", "segment_frames": 128}
-"""What the authors' code did where it differs from their paper, or from LibROSA."""
+"""Settings of the authors' code that differ from their paper, or from LibROSA."""
 
 _ALSO_RUN = {"batch_size": 32}
-"""What a part of their code did."""
+"""Settings of a part of the authors' code."""
 
 
 def unlike(config: dict[str, Any], experiment: dict[str, Any]) -> list[str]:
-    """In which settings an experiment is not the paper's with this network on this kind of dataset, in words.
+    """The settings in which an experiment differs from the paper's for the same network and kind of dataset, in words.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def unlike(config: dict[str, Any], experiment: dict[str, Any]) -> list[str]:
 
 
 def remarks(config: dict[str, Any], experiment: dict[str, Any]) -> list[str]:
-    """What the authors' own runs, which the published figures are of, had otherwise than an experiment, in words."""
+    """The settings in which the authors' own runs, which gave the published figures, differ from an experiment."""
     settings = _settings(config, experiment)
     return [
         f"{key} {theirs} (here {_text(settings[key])})"
@@ -52,7 +52,7 @@ def remarks(config: dict[str, Any], experiment: dict[str, Any]) -> list[str]:
 
 
 def _settings(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Any]:
-    """All settings that an experiment depends on, by their keys; no two of these are the same."""
+    """All settings that an experiment depends on, by their keys, which are unique."""
     settings = {"segment_frames": "3 s"} if experiment["model"] == "musicnn" else {}
     for part in (config["datasets"][experiment["dataset"]], config["spectrograms"]):
         settings |= part

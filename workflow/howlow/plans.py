@@ -1,8 +1,8 @@
-"""Reads what a dry run of Snakemake announces, and compares it with what was expected."""
+"""The number of jobs that a dry run of Snakemake announces, compared with the expected one."""
 
 
 def planned_jobs(printed: str) -> dict[str, int]:
-    """The number of jobs of each rule, and in `total`, that `snakemake -n --quiet rules` prints; empty without jobs."""
+    """The jobs of each rule, and their `total`, as `snakemake -n --quiet rules` printed them; empty without jobs."""
     lines = iter(printed.splitlines())
     for line in lines:
         if line.split() == ["job", "count"]:
@@ -13,7 +13,7 @@ def planned_jobs(printed: str) -> dict[str, int]:
 
 
 def differences(planned: dict[str, int], expected: dict[str, int]) -> list[str]:
-    """A line for each rule whose number of jobs is not the expected one."""
+    """One line for each rule whose number of jobs is not the expected one."""
     rules = sorted(planned.keys() | expected.keys())
     return [
         f"{rule}: {planned.get(rule, 0)} planned, {expected.get(rule, 0)} expected"

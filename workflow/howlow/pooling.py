@@ -1,8 +1,8 @@
-"""Max-pooling windows of VGG-CNN: the paper's Table III, and what follows from it for inputs of other sizes.
+"""Max-pooling windows of VGG-CNN: the paper's Table III, and an extension of it to inputs of other sizes.
 
-The rule, for bands and for frames alike: take the row of the table for the largest input that is not larger than
-this one. Its first three windows stay; the last layer's window takes all that they leave. Where less is left than a
-window spans, the window spans what is left. It gives Table III's own windows for all of the paper's 88 inputs.
+The rule is the same for bands and for frames. Take the row of the table for the largest input that is not larger than
+this one. Its first three windows stay, and the last layer's window spans all that is left. A window that is larger than
+what is left is cut to it. For all of the paper's 88 inputs this gives the windows of Table III.
 """
 
 from howlow.errors import HowlowError
@@ -35,7 +35,7 @@ BANDS = {
 """Table III: windows in frequency of the four layers, by number of mel bands."""
 
 MIN_FRAMES = 20
-"""What the first two layers pool into one; with fewer frames the others have nothing to do."""
+"""Number of frames that the first two layers pool into one; with fewer, the other layers have nothing to pool."""
 
 
 class PoolingError(HowlowError):
@@ -51,7 +51,7 @@ def windows(n_mels: int, n_frames: int) -> list[tuple[int, int]]:
         if there are fewer than `MIN_FRAMES` frames
     """
     if n_frames < MIN_FRAMES:
-        raise PoolingError(f"{n_frames} frames are too few for VGG-CNN, which pools at least {MIN_FRAMES}")
+        raise PoolingError(f"{n_frames} frames are too few for VGG-CNN, which needs at least {MIN_FRAMES}")
     return list(zip(_along(n_mels, BANDS), _along(n_frames, TIME), strict=True))
 
 

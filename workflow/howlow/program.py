@@ -1,4 +1,4 @@
-"""What the programs in workflow/scripts share: their options, messages and errors."""
+"""Code that the programs in workflow/scripts share: their options, messages and errors."""
 
 import argparse
 import ctypes
@@ -22,10 +22,10 @@ from howlow.errors import HowlowError
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 
-# Python's default differs by its version and by the system. On Linux, workers are forked: they need no imports of their
-# own, and their parent is this process, which `_end_with` relies on. (With forkserver, the default from Python 3.14 on,
-# it is not.) On macOS, a process that has used Apple's libraries may hang after a fork, and NumPy uses one of these for
-# its linear algebra there (Accelerate). So workers are spawned, and import for some tenths of a second.
+# Python's default depends on its version and on the system. On Linux, workers are forked: they need no imports, and
+# their parent is this process, as `_end_with` requires. (With forkserver, the default from Python 3.14 on, it is not.)
+# On macOS, a process that has used Apple's libraries may hang after a fork, and NumPy uses one of them (Accelerate). So
+# workers are spawned there, and spend some tenths of a second on imports.
 _START_METHOD = "spawn" if sys.platform == "darwin" else "fork"
 
 S = TypeVar("S")
@@ -34,43 +34,43 @@ Main = Callable[[argparse.Namespace], Iterable[Path] | None]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser of the options that every program of a rule has: what it is to do, and who started it."""
+    """A parser with the options of every program that a rule runs: its specification, its record and its parent."""
     options = argparse.ArgumentParser(description=description)
-    options.add_argument("--spec", type=json.loads, required=True, help="what the stage reads of the config, JSON")
-    options.add_argument("--record", type=Path, help="JSON file to write at the end: what made the results")
-    options.add_argument("--parent", type=int, help="number of the process that started this, to end with it")
+    options.add_argument("--spec", type=json.loads, required=True, help="the settings that this stage reads, as JSON")
+    options.add_argument("--record", type=Path, help="JSON file to write at the end; it says what made the results")
+    options.add_argument("--parent", type=int, help="id of the process that started this one, and ends it")
     return options
 
 
 def add_device_options(options: argparse.ArgumentParser) -> None:
-    """The options of a program that may use a GPU.
+    """Add the options of a program that may use a GPU.
 
-    They are no part of its specification: to compute on another device is no reason to compute anew.
+    They are no part of its specification, so that a change of the device does not make a job run again.
     """
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
-    options.add_argument("--gpus", type=str.split, default=[], help="GPUs of this machine to take one of; '': any")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="device to compute on")
+    options.add_argument("--gpus", type=str.split, default=[], help="ids of GPUs, one of which is used; '': any GPU")
     options.add_argument("--sharing", type=int, default=1, help="programs that share a GPU")
 
 
 def run(main: Main, options: argparse.ArgumentParser) -> None:
-    """Run a program, and record what made the files that it returns; a program that returns None has no such record.
+    """Run a program, and record what made the files that it returns; a program that returns None gets no record.
 
-    An error that the user can mend becomes one line and exit status 1. A reader of the output that has enough, such as
-    `head`, ends the program without a message, as does Ctrl-C. The exit status is then that of a program which the
-    signal ended: 141 or 130.
+    An error that the user can fix becomes one line and exit status 1. The program ends without a message if the reader
+    of its output stops reading, as `head` does, or if the user presses Ctrl-C. The exit status is then 141 or 130, as
+    after a signal.
     """
     name = f"howlow {Path(sys.argv[0]).stem}"
-    if sys.stderr is None:  # closed by the caller, who wants to read no message
+    if sys.stderr is None:  # the caller closed it, and wants no messages
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
     if sys.stdout is None:
         sys.exit(f"{name}: standard output is closed; redirect it to a file, or to {os.devnull}")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack the letters of a tag
+        sys.stdout.reconfigure(errors="backslashreplace")  # the locale may not have all letters of a tag
     try:
         try:
             _run(main, options)
         finally:
-            sys.stdout.flush()  # after the end of the program, an error could not be told in one line any more
+            sys.stdout.flush()  # here, because an error at Python's exit could not be reported in one line
     except BrokenPipeError:
         _abandon_output()
         sys.exit(128 + signal.SIGPIPE)
@@ -85,7 +85,7 @@ def run(main: Main, options: argparse.ArgumentParser) -> None:
 
 def _run(main: Main, options: argparse.ArgumentParser) -> None:
     args = options.parse_args()
-    if parent := getattr(args, "parent", None):  # the user's own commands have none
+    if parent := getattr(args, "parent", None):  # commands for the user do not have this option
         _end_with(parent)
     outputs = main(args)
     if outputs is not None and args.record:
@@ -93,7 +93,7 @@ def _run(main: Main, options: argparse.ArgumentParser) -> None:
 
 
 def _explanation(error: Exception) -> str | None:
-    """What the user can mend, in one line; None for an error of the program, which needs its traceback."""
+    """An error that the user can fix, in one line; None for a bug, which needs its traceback."""
     if isinstance(error, HowlowError):
         return str(error)
     if files.is_full_disk(error):
@@ -108,16 +108,16 @@ def _explanation(error: Exception) -> str | None:
 
 
 def _abandon_output() -> None:
-    """Send what is left of standard output nowhere: Python would try to write it once more when it ends."""
+    """Discard the rest of standard output, which Python would otherwise try to write once more at its exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; end at once if it has died already.
+    """Have the kernel kill this process when its parent dies; end at once if the parent has already died.
 
-    Else a program would go on after a `kill -9` of Snakemake, and write beside the one of the next run.
+    Otherwise the program would survive a `kill -9` of Snakemake, and write at the same time as that of the next run.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -126,12 +126,12 @@ def _end_with(parent: int) -> None:
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-    """Go through `items` with a bar on a terminal; a log file gets nothing of it."""
+    """Iterate over `items`, with a progress bar if standard error is a terminal."""
     return tqdm(items, desc=description, total=total, disable=None, leave=False)
 
 
 def parallel(function: Callable[[S], T], items: Iterable[S], processes: int) -> Iterator[T]:
-    """`map` over some processes, in order; it runs only a few items ahead, so that results don't pile up."""
+    """`map` with several processes, in order. It works only a few items ahead, so that results do not pile up."""
     if processes == 1:
         yield from map(function, items)
         return

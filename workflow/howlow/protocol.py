@@ -1,13 +1,14 @@
-"""How long a network is trained, how fast, and which epoch is kept."""
+"""The training protocol: the number of epochs, the learning rate, and the epoch whose weights are kept."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is noted of one pass over the training clips; `val_roc_auc` only where it selects the epoch.
+    """A row of the history, for one pass over the training clips.
 
-    `device` is the name of what computed it: a training may go on on another device.
+    `val_roc_auc` is there only if it selects the epoch. `device` is recorded for each epoch, because a training may
+    resume on another device.
     """
 
     epoch: int
@@ -27,10 +28,10 @@ class Protocol:
     epochs : int, passes over the training clips
     batch_size : int
     learning_rate : float
-    decay_epochs : int or None, the learning rate is divided by 10 after each so many epochs
-    keep : `last` or `best_val_roc_auc`, which epoch's weights to keep
-    patience : int or None, training stops after so many epochs that bettered neither the validation clips' ROC
-        AUC nor, where `keep` is `last`, their loss
+    decay_epochs : int or None, the learning rate is divided by 10 each time this number of epochs has passed
+    keep : `last` or `best_val_roc_auc`, the epoch whose weights are kept
+    patience : int or None, training stops after this number of epochs in a row without a better ROC AUC on the
+        validation clips, or without a lower loss where `keep` is `last`
     """
 
     epochs: int
@@ -41,7 +42,7 @@ class Protocol:
     patience: int | None = None
 
     def rate_of(self, epoch: int) -> float:
-        """The learning rate of an epoch, from 1 on."""
+        """The learning rate of an epoch; epochs count from 1."""
         return self.learning_rate / 10 ** ((epoch - 1) // self.decay_epochs if self.decay_epochs else 0)
 
     def is_best(self, history: list[Epoch], index: int) -> bool:
@@ -49,7 +50,7 @@ class Protocol:
         return all(self._merit(history[index]) > self._merit(past) for past in history[:index])
 
     def is_over(self, history: list[Epoch]) -> bool:
-        """Whether there is no further epoch to train."""
+        """Whether training ends after this history."""
         if len(history) >= self.epochs or not self.patience:
             return len(history) >= self.epochs
         best = max((i for i in range(len(history)) if self.is_best(history, i)), default=0)

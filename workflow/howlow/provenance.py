@@ -1,4 +1,4 @@
-"""What a result came from: its specification, the code that made it, and the versions of the libraries."""
+"""The provenance of a result: its specification, the code that made it, and the versions of the libraries."""
 
 import ast
 import hashlib
@@ -27,9 +27,10 @@ PLUMBING = (
     "records.py",
     "syntax.py",
 )
-"""Modules that decide no number: how programs start, report and write, and what they ask of a machine.
+"""Modules that affect no number, only how programs start, report and write, and what they ask of a machine.
 
-A change to one of them reruns nothing."""
+A change to one of them reruns nothing.
+"""
 
 _LIBRARIES = ("essentia", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "soxr", "statsmodels", "torch")
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -47,10 +48,9 @@ def digest(spec: dict[str, Any]) -> str:
 
 @cache
 def code(script: Path) -> dict[str, str]:
-    """What a program runs: a digest of the syntax tree of its script and of each module that it imports.
+    """Digests of the syntax trees of a program and of each module of this package that it imports, also indirectly.
 
-    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`. Imports are followed inside this
-    package.
+    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def code(script: Path) -> dict[str, str]:
 
     Returns
     -------
-    dict of digests by the file's name, such as `howlow/mel.py`
+    dict of digests by the name of the file, such as `howlow/mel.py`
     """
     digests: dict[str, str] = {}
     waiting = [script.resolve()]
@@ -84,7 +84,7 @@ def _parse(path: Path) -> tuple[str, list[Path]]:
         elif isinstance(node, ast.Import):
             imported.update(_modules(alias.name for alias in node.names))
         if isinstance(body := getattr(node, "body", None), list):
-            # A string that stands alone is a docstring, or documents the name above it.
+            # A bare string is a docstring, or documents the name above it.
             node.body = [child for child in body if not _is_text(child)]  # type: ignore[attr-defined]
     return hashlib.sha256(syntax.text(tree).encode()).hexdigest()[:16], sorted(imported)
 
@@ -94,7 +94,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _modules(names: Iterable[str]) -> set[Path]:
-    """The files of those dotted names that are modules of this package."""
+    """The files of those of the dotted names that are modules of this package."""
     files: set[Path] = set()
     for name in names:
         parts = name.split(".")
@@ -106,7 +106,7 @@ def _modules(names: Iterable[str]) -> set[Path]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of those libraries that this process has imported and whose results may differ."""
+    """The versions of Python and of the imported libraries on which the results may depend."""
     imported = [name for name in _LIBRARIES if name in sys.modules]
     return {"python": platform.python_version(), **{name: version(_DISTRIBUTIONS.get(name, name)) for name in imported}}
 

@@ -1,4 +1,4 @@
-"""What the paper's authors published, beside what was measured here."""
+"""The figures that the paper's authors published, put beside the measured ones."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from howlow.datasets import published_sizes
 from howlow.words import CELL
 
 PATH = Path(__file__).resolve().parents[2] / "resources" / "published.csv"
-"""All 118 figures that the authors published, Tables IV and V among them, in percent."""
+"""All 118 figures that the authors published, including Tables IV and V, in percent."""
 
 N_TAGS = 50
 _KEYS = ["model", *CELL]
 
 
 def unlike(kind: str, n_clips: int, n_tags: int) -> list[str]:
-    """In which numbers a dataset is not the paper's of its kind, `mtat` or `msd`, in words.
+    """How the size of a dataset differs from that of the paper's dataset of the same kind, `mtat` or `msd`, in words.
 
-    The number of clips may differ by 1 %: collections in the same layout, or subsets of the same data, do not compare.
+    The number of clips may differ by 1 %. Other collections in the same layout, and subsets, differ by more.
     """
     size = sum(published_sizes(kind).values())
     differences = []
@@ -39,8 +39,9 @@ def beside(table: pd.DataFrame, kinds: dict[tuple[str, str], str]) -> pd.DataFra
     Returns
     -------
     pd.DataFrame, for each metric with the columns `{metric}_published_percent`, `{metric}_published_std`,
-    `{metric}_difference_points` and `{metric}_is_outside`: whether the measured mean lies outside the published mean
-    and twice its standard deviation, empty where none was published. The table itself where no experiment compares.
+    `{metric}_difference_points` and `{metric}_is_outside`, which says whether the measured mean is more than two
+    published standard deviations from the published mean; it is empty where no deviation was published. If no
+    experiment is the paper's, the table is returned as it is.
     """
     kind = [kinds.get(pair) for pair in zip(table["dataset"], table["model"], strict=True)]
     if not any(kind):

@@ -1,9 +1,9 @@
 """Records: a JSON file beside each result that says what made it.
 
 A record holds the specification and the code that its program ran with, and the sizes of the files that it wrote. The
-program writes it last, so a result whose record is missing is not finished. The workflow compares the records with
-what it would run now; it runs again exactly what differs. Nothing else has to be kept: neither Snakemake's own notes
-nor the dates of the records.
+program writes it last, so a result without a record is unfinished. The workflow compares the records with what it would
+run now, and runs exactly those jobs again whose records differ. It needs neither Snakemake's own metadata nor the dates
+of the records.
 """
 
 import os
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from howlow import files, provenance
 
 ANYTHING: Any = object()
-"""What `difference` expects where it is not known what a record has to say."""
+"""Stands for an expected value that is unknown: `difference` accepts any value of the record."""
 
 _NOT_THERE: Any = object()
 _MAX_SHOWN = 60
 
 
 class Difference(NamedTuple):
-    """What tells a result from one that would be made now: a short name of it, and a sentence."""
+    """How a result differs from one that would be made now: a short name of what changed, and a sentence."""
 
     name: str
     words: str
@@ -33,10 +33,10 @@ def write(record: Path, spec: dict[str, Any], script: Path, outputs: Iterable[Pa
     Parameters
     ----------
     record : the file to write
-    spec : what the program read of the configuration
+    spec : the specification of the job
     script : the program's file
     outputs : the files that it wrote, or those of them that later programs read
-    more : what else the record is to say
+    more : further entries of the record
     """
     content = {
         "spec": spec,
@@ -63,12 +63,12 @@ def difference(record: Path, expected: dict[str, Any]) -> Difference | None:
     Parameters
     ----------
     record : its record
-    expected : what the record has to say: `spec`, `code`, and whatever else it holds. What it says beside that is
-        not compared
+    expected : the expected values of `spec`, `code` and any further entries; other entries of the record are not
+        compared
 
     Returns
     -------
-    Difference, or None if the record says what is expected and the files are there, as large as they were
+    Difference, or None if the record says what is expected and the files exist with their recorded sizes
     """
     found = read(record)
     if found is None:
@@ -93,7 +93,7 @@ def _changed_output(folder: Path, sizes: dict[str, int]) -> Difference | None:
 def _first_difference(
     expected: dict[str, Any], found: dict[str, Any], keys: Iterable[str], above: tuple[str, ...] = ()
 ) -> tuple[tuple[str, ...], Any, Any] | None:
-    """The keys that lead to the first value that differs, and the value on either side; None if all are as expected."""
+    """The keys that lead to the first value that differs, and both values; None if no value differs."""
     for key in sorted(keys):
         now, before = expected.get(key, _NOT_THERE), found.get(key, _NOT_THERE)
         if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):

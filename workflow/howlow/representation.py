@@ -1,4 +1,4 @@
-"""Representations of audio, the axes of the paper's grid (Table II), and their names in paths."""
+"""The representations of audio in the paper's grid (Table II), and their names in paths."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ SEGMENT_SECONDS = 3
 """Length of MUSICNN's segments, paper section VI.B."""
 
 FRAME_SIZE = 512
-"""Samples of a frame, of which the spectrum is taken."""
+"""Number of samples in a frame."""
 
 HOP_SIZE = 256
-"""Samples from one frame to the next at a hop factor of 1."""
+"""Number of samples from one frame to the next at a hop factor of 1."""
 
 
 def n_samples(sample_rate: int, seconds: float = CLIP_SECONDS) -> int:
@@ -23,8 +23,8 @@ def n_samples(sample_rate: int, seconds: float = CLIP_SECONDS) -> int:
 def n_frames(n_samples: int, hop_factor: int = 1) -> int:
     """Number of frames of a signal: 1366 and 1820 for 29.1 s at 12 and 16 kHz, fewer with larger hops.
 
-    The first frame is centred on sample 0; as many follow as Essentia's
-    `FrameGenerator(startFromZero=False)` gives. Every `hop_factor`-th of them is kept.
+    The first frame is centred on sample 0. At a hop factor of 1 there are as many frames as Essentia's
+    `FrameGenerator(startFromZero=False)` gives; with a larger one, every `hop_factor`-th of these is kept.
     """
     frames = -(-n_samples // HOP_SIZE) + 1
     return -(-frames // hop_factor)
@@ -58,12 +58,12 @@ class Representation:
         return round(SEGMENT_SECONDS * self.sample_rate / (HOP_SIZE * self.hop_factor))
 
     def n_frames(self, seconds: float) -> int:
-        """Number of frames of a clip of that length."""
+        """Number of frames of a clip of `seconds`."""
         return n_frames(n_samples(self.sample_rate, seconds), self.hop_factor)
 
     @classmethod
     def parse(cls, name: str) -> "Representation":
-        """The representation that `name` names; a ValueError if it names none."""
+        """The representation of a name; raises a ValueError for any other text."""
         try:
             rate, mels, hop, log_type = name.split("_")
             parsed = cls(

@@ -1,4 +1,4 @@
-"""What a configuration takes on a cluster of so many nodes: jobs, disk at its fullest, hours."""
+"""Estimates of the jobs, the peak disk usage and the hours that a configuration takes on a cluster."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from howlow.representation import n_frames, n_samples
 
 @dataclass(frozen=True)
 class Costs:
-    """What one clip costs on one core, and one job.
+    """The cost of a clip on one core, and the overhead of a job.
 
     Attributes
     ----------
-    decode_ms : of a clip at one sample rate
-    spectrum_ms_per_kframe : of 1000 frames, written
-    mel_ms_per_band_kframe : of 1000 frames of one band, compressed, written and hashed
-    training_gflops : 1e9 floating-point operations a second that one training reaches
-    job_s : what a job costs before its own work begins, and its program's imports
+    decode_ms : time to decode a clip at one sample rate
+    spectrum_ms_per_kframe : time to compute and write the spectra of 1000 frames
+    mel_ms_per_band_kframe : time to compute, compress, write and hash 1000 frames of one band
+    training_gflops : speed of one training, in 1e9 floating-point operations per second
+    job_s : time from the start of a job to the start of its own work, including imports
     """
 
     decode_ms: float
@@ -32,7 +32,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Cluster:
-    """How many jobs run at once: extraction on one core each, trainings where there are GPUs, or as many cores."""
+    """The size of a cluster: extraction takes one core a job, and `trainings_per_node` trainings run on a node."""
 
     n_nodes: int
     cores_per_node: int
@@ -41,14 +41,14 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Task:
-    """A job: how long it takes, and the number of the job that it waits for, if any."""
+    """A job: its duration, and the number of the job that it waits for, if any."""
 
     seconds: float
     after: int | None = None
 
 
 def extraction(config: dict[str, Any], dataset: str, n_clips: int, costs: Costs) -> list[Task]:
-    """`decode`, `spectrum` and `mel` of all shards of a dataset, each after what it reads."""
+    """All jobs of `decode`, `spectrum` and `mel` for a dataset, each after the job whose output it reads."""
     settings = config["datasets"][dataset]
     clips = n_clips / settings["shards"]
     tasks: list[Task] = []
@@ -64,7 +64,7 @@ def extraction(config: dict[str, Any], dataset: str, n_clips: int, costs: Costs)
 
 
 def trainings(config: dict[str, Any], dataset: str, n_train: int, costs: Costs) -> list[Task]:
-    """All trainings on a dataset, the longest first."""
+    """The jobs of all trainings on a dataset, the longest first."""
     tasks = [
         Task(costs.job_s + flop / (costs.training_gflops * 1e9))
         for experiment in config["experiments"]
@@ -76,7 +76,7 @@ def trainings(config: dict[str, Any], dataset: str, n_train: int, costs: Costs) 
 
 
 def makespan_s(tasks: list[Task], n_slots: int) -> float:
-    """Seconds until all are done, `n_slots` at once, of those that can start the deepest in their chain first."""
+    """Seconds until all tasks are done when `n_slots` run at once, and those deepest in their chains start first."""
     following: dict[int | None, list[int]] = defaultdict(list)
     depth: list[int] = []
     for number, task in enumerate(tasks):
@@ -96,9 +96,9 @@ def makespan_s(tasks: list[Task], n_slots: int) -> float:
 
 
 def peak_bytes(config: dict[str, Any], dataset: str, n_clips: int, n_slots: int) -> tuple[int, int]:
-    """Bytes of a dataset's stores, and of the audio and spectra that are there while `n_slots` jobs work on them.
+    """Bytes of a dataset's stores, and of the audio and spectra that exist while `n_slots` jobs run.
 
-    Each of the jobs at work has a shard's audio or spectra, for a moment both.
+    Each running job is counted with both the audio and the spectra of a shard, which exist together for a moment.
     """
     settings = config["datasets"][dataset]
     kept = int(forecast.stores(config, dataset, n_clips)["total_bytes"].sum())

@@ -1,4 +1,4 @@
-"""Which inputs the mel filters and the networks can take, known before anything is built."""
+"""The sizes of input that the mel filters and the networks accept, without building either."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ from howlow.errors import HowlowError
 from howlow.representation import FRAME_SIZE, Representation
 
 _LINEAR_HZ = 200 / 3
-"""Hz of one mel below 1 kHz on Slaney's scale."""
+"""Width of one mel below 1 kHz on Slaney's scale, in Hz."""
 
 
 class ShapeError(HowlowError):
@@ -16,9 +16,9 @@ class ShapeError(HowlowError):
 
 
 def max_mel_bands(sample_rate: int) -> int:
-    """The largest number of mel bands of which each has a bin of the spectrum: 232 at 12 kHz and 192 at 16 kHz.
+    """The largest number of mel bands each of which has a bin of the spectrum: 232 at 12 kHz and 192 at 16 kHz.
 
-    The lowest bands are the narrowest: they span two of n + 1 equal steps in mel, which must be more than a bin.
+    The lowest bands are the narrowest. They span two of n + 1 equal steps in mel, which must be wider than a bin.
     """
     nyquist_hz = sample_rate / 2
     mels = min(nyquist_hz, 1000) / _LINEAR_HZ + 27 * math.log(max(nyquist_hz, 1000) / 1000, 6.4)
@@ -27,17 +27,17 @@ def max_mel_bands(sample_rate: int) -> int:
 
 
 def timbre_heights(n_mels: int) -> tuple[int, int]:
-    """Bands that MUSICNN's two kinds of timbre filters span: 90 % and 40 % of all."""
+    """Number of bands that MUSICNN's two kinds of timbre filters span: 90 % and 40 % of all."""
     return int(0.9 * n_mels), int(0.4 * n_mels)
 
 
 def check_bands(model: str, sample_rate: int, n_mels: int) -> None:
-    """Refuse numbers of mel bands that have no filters.
+    """Refuse a number of mel bands for which there are no filters.
 
     Raises
     ------
     ShapeError
-        if the filter bank, or the network's filters, can't be made for so many bands
+        if the filter bank or the network can't be built for this number of bands
     """
     fewest, most = 2, max_mel_bands(sample_rate)
     if model == "musicnn":
@@ -70,7 +70,7 @@ def check_frames(model: str, cell: Representation, seconds: float, options: dict
     segment_frames = options.get("segment_frames") or cell.segment_frames
     if not 2 <= segment_frames <= n_frames:
         raise ShapeError(
-            f"MUSICNN needs segments of 2 frames at least and of the clip's {n_frames} at most, not of {segment_frames}"
+            f"MUSICNN needs segments of at least 2 frames and at most the clip's {n_frames}, not {segment_frames}"
         )
     check_filters(cell.n_mels, segment_frames, options.get("orientation", "intended"))
 
@@ -78,18 +78,18 @@ def check_frames(model: str, cell: Representation, seconds: float, options: dict
 def check_filters(n_mels: int, segment_frames: int, orientation: str) -> None:
     """Refuse segments that are smaller than MUSICNN's filters.
 
-    In the orientation `published` the network sees bands and frames swapped, so that its filters span frames.
+    With `orientation: published` bands and frames are swapped, so that the filters span frames.
 
     Raises
     ------
     ShapeError
-        if a filter has no size, or is longer than the segment
+        if a filter would be empty, or longer than the segment
     """
     tallest, lowest = timbre_heights(n_mels)
     if not lowest:
-        raise ShapeError(f"MUSICNN's filters span 40 % of the mel bands, which is nothing of {n_mels}; take 3 at least")
+        raise ShapeError(f"MUSICNN's filters span 40 % of the mel bands, so {n_mels} are too few; use at least 3")
     if orientation == "published" and segment_frames < tallest:
         raise ShapeError(
             f"with orientation: published, MUSICNN's filters span {tallest} frames for {n_mels} mel bands, but a"
-            f" segment has only {segment_frames}: take a smaller hop, fewer bands, or a larger segment_frames"
+            f" segment has only {segment_frames}; use a smaller hop, fewer bands, or a larger segment_frames"
         )

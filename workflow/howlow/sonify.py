@@ -1,8 +1,8 @@
-"""Mel-spectrograms back to sound, to hear what a representation keeps (paper, section V).
+"""Mel-spectrograms turned back into sound, to hear what a representation keeps (paper, section V).
 
 A mel-spectrogram has neither phases nor the single bins of a spectrum. The bins are estimated from the mel bands
-(`invert_mel`), a frame lasts as long as its hop, and the phases are either those of noise, as the paper's authors
-had them (`noise`), or found such that the frames agree where they overlap (`griffin_lim`).
+(`invert_mel`), and a frame lasts as long as its hop. The phases are those of noise, as in the authors' code (`noise`),
+or they are estimated so that overlapping frames agree (`griffin_lim`).
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ from howlow.representation import CLIP_SECONDS, HOP_SIZE, Representation, n_fram
 METHODS = ("noise", "griffin_lim")
 
 _MEL_ITERATIONS = 8  # they match the bands to 0.2 dB
-_PHASE_ITERATIONS = 10  # 32 give magnitudes twice as near, and correlations higher by 0.001
+_PHASE_ITERATIONS = 10  # 32 would halve the error of the magnitudes, but raise correlations by only 0.001
 _MOMENTUM = 0.99
 _TINY = np.float32(1e-30)
 
@@ -23,15 +23,15 @@ _TINY = np.float32(1e-30)
 def sonify(
     spectrogram: np.ndarray, representation: Representation, method: str, seconds: float = CLIP_SECONDS
 ) -> np.ndarray:
-    """Turn a mel-spectrogram into audio that has it, more or less.
+    """Turn a mel-spectrogram into audio whose own mel-spectrogram is close to it.
 
-    The level is that of the spectrogram, unless the audio would clip: then all of it is scaled to a peak of 1.
+    The level is that of the spectrogram. If the audio would clip, all of it is scaled to a peak of 1.
 
     Parameters
     ----------
     spectrogram : np.ndarray [shape=(n_mels, n_frames)], as training reads it: compressed, at the representation's hop
-    representation : what the spectrogram is
-    method : `noise` or `griffin_lim`, the functions of those names
+    representation : that of the spectrogram
+    method : `noise` or `griffin_lim`, see the functions of these names
     seconds : float, length of the clip
 
     Returns
@@ -41,7 +41,7 @@ def sonify(
     Raises
     ------
     ValueError
-        if there is no such method, or the spectrogram has another shape than its representation
+        if there is no such method, or if the shape of the spectrogram does not fit the representation
     """
     if method not in METHODS:
         raise ValueError(f"method is {' or '.join(map(repr, METHODS))}, not {method!r}")
@@ -57,18 +57,18 @@ def sonify(
 def correlation(
     spectrogram: np.ndarray, audio: np.ndarray, representation: Representation, window: str = "periodic"
 ) -> float:
-    """Pearson correlation of a compressed mel-spectrogram with the same representation of some audio.
+    """Pearson correlation of a compressed mel-spectrogram with the same representation of an audio signal.
 
     Parameters
     ----------
     spectrogram : np.ndarray [shape=(n_mels, n_frames)]
     audio : np.ndarray [shape=(n_samples,), dtype=float32]
-    representation : what the spectrogram is
+    representation : that of the spectrogram
     window : see `mel.power_spectrum`
 
     Returns
     -------
-    float, NaN if one of the two is constant, as that of silence
+    float, NaN if one of the two is constant, as for silence
     """
     rate, n_mels = representation.sample_rate, representation.n_mels
     power = mel.mel_power(audio, rate, n_mels, window, representation.hop_factor)
@@ -79,7 +79,7 @@ def correlation(
 
 
 def expand(spectrogram: np.ndarray, log_type: str) -> np.ndarray:
-    """The power that `mel.compress` compressed, and never less than zero.
+    """Undo `mel.compress`; the power is never negative.
 
     Raises
     ------
@@ -94,11 +94,11 @@ def expand(spectrogram: np.ndarray, log_type: str) -> np.ndarray:
 
 
 def invert_mel(power: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A power spectrum with the given mel bands, out of the many that have them.
+    """Find one of the many power spectra that have the given mel bands.
 
-    Again and again, every bin is multiplied by how much its bands lack, in the mean of the bands weighted by their
-    filters (W. H. Richardson, "Bayesian-Based Iterative Method of Image Restoration", 1972). Nothing gets negative,
-    and soft bands are matched as closely as loud ones, which least squares neglect.
+    Each iteration multiplies every bin by the ratio of the wanted to the present power of its bands, averaged with the
+    filters as weights (W. H. Richardson, "Bayesian-Based Iterative Method of Image Restoration", 1972). Unlike least
+    squares, this never gives negative power, and it matches soft bands as closely as loud ones.
 
     Parameters
     ----------
@@ -108,13 +108,13 @@ def invert_mel(power: np.ndarray, sample_rate: int) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(n_frames, mel.FRAME_SIZE // 2 + 1), dtype=float32]
-        zero in the bins that are in no filter: 0 Hz, and with some filters the Nyquist frequency
+        zero in the bins that no filter covers: 0 Hz, and in some filter banks the Nyquist frequency
     """
     filters = mel.filter_bank(sample_rate, len(power))
     shares = filters / np.maximum(filters.sum(axis=0), _TINY)
     target = power.T.astype(np.float32)
     level = np.maximum(target / filters.sum(axis=1), _TINY)
-    # The harmonic mean starts low between a loud and a silent band, where coming down takes many more iterations.
+    # Between a loud and a silent band the harmonic mean starts low, because going down takes many more iterations.
     spectrum = 1 / np.maximum((1 / level) @ shares, _TINY)
     for _ in range(_MEL_ITERATIONS):
         spectrum *= (target / np.maximum(spectrum @ filters.T, _TINY)) @ shares
@@ -122,9 +122,9 @@ def invert_mel(power: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def noise(power: np.ndarray, n_samples: int) -> np.ndarray:
-    """Gaussian noise whose frames are given the magnitudes of a power spectrum, as the authors did.
+    """Give Gaussian noise the magnitudes of a power spectrum, frame by frame, as the authors did.
 
-    Replacing the noise's magnitudes leaves less of its own fluctuation than multiplying them would.
+    The magnitudes of the noise are replaced and not multiplied, which would keep more of its own fluctuation.
 
     Parameters
     ----------
@@ -139,10 +139,10 @@ def noise(power: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def griffin_lim(power: np.ndarray, n_samples: int) -> np.ndarray:
-    """Audio of a power spectrum whose phases make overlapping frames agree.
+    """Turn a power spectrum into audio, with phases that make overlapping frames agree.
 
-    The algorithm of Griffin and Lim with momentum: N. Perraudin, P. Balazs, P. L. Søndergaard, "A Fast Griffin-Lim
-    Algorithm", 2013. It starts from the phases of `noise`.
+    This is the algorithm of Griffin and Lim with momentum (N. Perraudin, P. Balazs, P. L. Søndergaard, "A Fast
+    Griffin-Lim Algorithm", 2013). It starts from the phases of `noise`.
 
     Parameters
     ----------
@@ -158,14 +158,14 @@ def griffin_lim(power: np.ndarray, n_samples: int) -> np.ndarray:
     previous = np.zeros_like(spectrum)
     for _ in range(_PHASE_ITERATIONS):
         consistent = _frames(_overlap_add(spectrum, n_samples))
-        # On by `_MOMENTUM` times the last step, and all of it divided by 1 + _MOMENTUM: that changes no phase.
+        # The extrapolation by `_MOMENTUM` times the last step, divided by 1 + _MOMENTUM, which changes no phase.
         spectrum = magnitudes * _phases(consistent - np.float32(_MOMENTUM / (1 + _MOMENTUM)) * previous)
         previous = consistent
     return _overlap_add(spectrum, n_samples)
 
 
 def limit(audio: np.ndarray) -> np.ndarray:
-    """Audio scaled to a peak of 1 if it had a higher one, and as it is otherwise."""
+    """Scale audio down to a peak of 1 if its peak is higher."""
     return audio / max(1, np.abs(audio).max())
 
 
@@ -178,12 +178,12 @@ def _phases(spectrum: np.ndarray) -> np.ndarray:
     return spectrum / np.maximum(np.abs(spectrum), _TINY)
 
 
-# Not by SciPy's short-time transforms, which go through the frames one by one: they take 5 to 25 times as long.
+# SciPy's short-time transforms are not used, because they take 5 to 25 times as long.
 
 
 def _frames(audio: np.ndarray) -> np.ndarray:
     """Complex spectra (n_frames, n_bins) of the frames that `mel.power_spectrum` takes at a hop of half a frame."""
-    from scipy.fft import rfft  # only where it is used: it takes 0.4 s
+    from scipy.fft import rfft  # imported here, because it takes 0.4 s
 
     halves = np.zeros((n_frames(len(audio)) + 1, HOP_SIZE), np.float32)
     halves.reshape(-1)[HOP_SIZE : HOP_SIZE + len(audio)] = audio
@@ -191,7 +191,7 @@ def _frames(audio: np.ndarray) -> np.ndarray:
 
 
 def _overlap_add(spectrum: np.ndarray, n_samples: int) -> np.ndarray:
-    """The audio whose `_frames` are nearest to the given ones in the sense of least squares."""
+    """The audio whose `_frames` are closest to the given ones, by least squares."""
     from scipy.fft import irfft
 
     first, second = np.split(_hann() ** 2, 2)

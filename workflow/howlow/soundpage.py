@@ -1,4 +1,4 @@
-"""The page that plays representations side by side: one file, which needs no network."""
+"""The page that plays representations side by side, as one file that works offline."""
 
 import base64
 import hashlib
@@ -17,12 +17,13 @@ from howlow.representation import HOP_SIZE, Representation
 from howlow.words import LOG_NAMES
 
 EXCERPT_S = 10
-"""Length of what the page plays of a clip, unless `PAGE_BYTES` asks for less."""
+"""Length of the excerpts on the page in seconds, unless `PAGE_BYTES` requires shorter ones."""
 
 PAGE_BYTES = 20_000_000
-"""Size that the page's excerpts are shortened for, but no further than to `SHORTEST_S`.
+"""Intended size of the page: longer excerpts are shortened, but not below `SHORTEST_S`.
 
-One clip by all 88 cells of the paper and both methods has 4 to 5 s; with several such clips the page gets larger.
+With one clip, all 88 cells of the paper and both methods, excerpts last 4 to 5 s. With several such clips the page is
+larger than this.
 """
 
 SHORTEST_S = 3
@@ -33,7 +34,7 @@ METHODS = {"noise": "Noise", "griffin_lim": "Griffin-Lim"}
 
 
 class Sound(NamedTuple):
-    """A clip turned back into sound from one representation by one method."""
+    """A clip that was turned back into sound from one representation by one method."""
 
     clip_id: str
     representation: Representation
@@ -43,15 +44,15 @@ class Sound(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The FLAC file's path in the folder of all."""
+        """The path of the FLAC file, relative to the folder of all sounds."""
         return f"{folder_name(self.clip_id)}/{self.representation.name}_{self.method}.flac"
 
 
 def folder_name(clip_id: str) -> str:
     """The name of the folder of a clip's FLAC files.
 
-    It is the clip's id; or, where that is no short and plain name, what is plain of it, and a digest that tells it from
-    others.
+    It is the clip's id if that is short and plain. Otherwise it is the plain part of the id, and a digest that makes it
+    unique.
     """
     if _PLAIN.fullmatch(clip_id):
         return clip_id
@@ -65,9 +66,9 @@ def page(sounds: list[Sound], paths: dict[str, str], folder: Path, seconds: floa
 
     Parameters
     ----------
-    sounds : those of a clip together, and of them those of a representation
-    paths : of the clips in their dataset, by clip id
-    folder : with the FLAC file of each sound, and `original.flac` in the `folder_name` of each clip
+    sounds : sorted so that the sounds of a clip, and within it those of a representation, are together
+    paths : the paths of the clips in their dataset, by clip id
+    folder : the folder with the FLAC file of each sound, and `original.flac` in the `folder_name` of each clip
     seconds : float, length of the clips
     """
     excerpt_s = excerpt_seconds(sum(file.stat().st_size for file in folder.rglob("*.flac")), seconds)
@@ -80,8 +81,8 @@ def page(sounds: list[Sound], paths: dict[str, str], folder: Path, seconds: floa
 
 
 def excerpt_seconds(n_bytes: int, seconds: float) -> float:
-    """Length of the excerpts, in tenths of a second, given the size of the FLAC files of whole clips."""
-    bytes_per_second = n_bytes * 4 / 3 / seconds  # base64 has four characters for three bytes
+    """Length of the excerpts in seconds, rounded to tenths, given the size of the FLAC files of whole clips."""
+    bytes_per_second = n_bytes * 4 / 3 / seconds  # base64 takes four characters for three bytes
     affordable = int(10 * PAGE_BYTES / bytes_per_second) / 10
     return min(seconds, EXCERPT_S, max(SHORTEST_S, affordable))
 
@@ -131,7 +132,7 @@ def _player(flac: Path, label: str, excerpt_s: float) -> str:
 
 
 def _excerpt(flac: Path, seconds: float) -> bytes:
-    """The middle of a FLAC file, as a FLAC file: the same samples."""
+    """The middle of a FLAC file, with the same samples, as a FLAC file of its own."""
     info = soundfile.info(flac)
     length = round(seconds * info.samplerate)
     samples, rate = soundfile.read(flac, length, (info.frames - length) // 2, dtype="int16")
@@ -187,13 +188,13 @@ tbody th small { display: block; }
 <body>
 <h1>Sonified mel-spectrograms</h1>
 <p>What does a mel-spectrogram keep of the music? Each sound below was made from nothing but the numbers that a
-network is trained on: the power in each bin of the spectrum is estimated from the mel bands, and each frame lasts
-until the next one. What a spectrogram has no record of, the phases, is borrowed from noise, as the authors
-of the paper did, or found by the Griffin-Lim algorithm. Fewer bands blur pitch and timbre, larger hops blur
-rhythm and attacks. Both log types hold the same power and so sound the same.</p>
+network is trained on. The power in each bin of the spectrum is estimated from the mel bands, and each frame lasts
+until the next one. A spectrogram does not contain the phases. They are those of noise, as in the paper, or they are
+estimated by the Griffin-Lim algorithm. Fewer bands blur pitch and timbre, and larger hops blur rhythm and attacks.
+Both log types hold the same power, so they sound the same.</p>
 <p>The number beside a player is the correlation of the sound's own mel-spectrogram with the one that it was made
-from: how well the sound stands for that spectrogram, not how much of the music is left in it. It is computed over the
-whole clip of $seconds s, of which the players have the $excerpt s in the middle.</p>
+from. It says how well the sound represents that spectrogram, not how much of the music is left in it. It is computed
+over the whole clip of $seconds s, of which the players play the $excerpt s in the middle.</p>
 <p><small>After A. Ferraro, D. Bogdanov, X. Serra, J. H. Jeon and J. Yoon, “How Low Can You Go? Reducing Frequency and
 Time Resolution in Current CNN Architectures for Music Auto-tagging”, 2020.</small></p>
 $clips

@@ -1,4 +1,4 @@
-"""What is outside the workflow's own folder, metadata and audio files: what tells that one of them has changed."""
+"""Detection of changes in the files of a dataset, its metadata and its audio, which a user keeps elsewhere."""
 
 import hashlib
 from collections import defaultdict
@@ -11,30 +11,31 @@ from typing import Any
 from howlow import files
 
 _READERS = 16
-"""Threads that ask for the sizes of files: a network's file system is slow to answer each, but answers many at once."""
+"""Number of threads that look up files: a network file system is slow to answer, but answers many at once."""
 
 Clip = tuple[str, str]
 """The id of a clip, and the path of its file relative to the dataset's root."""
 
 
 def states(metadata: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    """Size, date and content of some files, by their names here; those that are missing are left out.
+    """The size, date and SHA-256 of each file, by the names in `metadata`; missing files are left out.
 
     Parameters
     ----------
-    metadata : such as `howlow.specs.metadata_files` gives
+    metadata : the files by name, see `howlow.specs.metadata_files`
     """
     return {name: {**_status(path), "sha256": files.sha256(path)} for name, path in metadata.items() if path.is_file()}
 
 
 def changed(metadata: Mapping[str, Path], recorded: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The name of the first file whose content is not that which `states` recorded; None if none has changed.
+    """The name of the first file whose content differs from what `states` recorded; None if none has changed.
 
-    Where size and date are as they were, the content is not read. So a file may be moved, or copied, or renamed.
+    The content is read only if the size or the date differs. The place of a file does not count, so that it may be
+    moved, copied or renamed.
     """
     for name, path in metadata.items():
         if not path.is_file():
-            continue  # the program says so, if it needs it
+            continue  # the program reports it, if it needs the file
         known = recorded.get(name)
         if known is None:
             return name
@@ -57,10 +58,10 @@ def by_shard(shards: Iterable[str], clip_ids: Iterable[str], paths: Iterable[str
 
 
 def digest(clips: Iterable[Clip], root: Path) -> str:
-    """A digest of which clips a shard has, and of the size and date of each audio file.
+    """A digest of the clips of a shard, and of the size and date of each audio file.
 
-    The date counts in whole seconds, which all file systems and ways of copying keep. Where the folder is does not
-    count, nor does the order of the clips.
+    Dates are taken in whole seconds, which all file systems and ways of copying keep. The place of the folder and the
+    order of the clips do not count.
     """
     members = sorted(clips)
     with ThreadPoolExecutor(_READERS) as pool:
@@ -72,6 +73,6 @@ def digest(clips: Iterable[Clip], root: Path) -> str:
 def _state(root: Path, path: str) -> str:
     try:
         status = (root / path).stat()
-    except (OSError, ValueError):  # the latter: a path that no file can have
+    except (OSError, ValueError):  # a ValueError means a path that no file can have
         return "missing"
     return f"{status.st_size} {int(status.st_mtime)}"

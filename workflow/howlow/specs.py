@@ -1,8 +1,8 @@
-"""What each stage of the workflow reads of the configuration: its specification, as plain data.
+"""The specification of each stage of the workflow: the settings that it reads from the configuration, as plain data.
 
-The rules hand these to their programs, which record them beside their results. A job runs again when its specification
-differs from the recorded one. So what decides no result has no place here: not where files lie, nor what they are
-called, nor on which device a network is trained.
+The rules pass these to their programs, which record them beside their results. A job runs again when its specification
+differs from the recorded one. So a specification holds no setting that cannot change a result, such as the places and
+names of files, or the device on which a network is trained.
 """
 
 import os
@@ -64,27 +64,27 @@ def sample_rates(config: Spec, dataset: str) -> list[int]:
 
 
 def download(config: Spec, dataset: str) -> Spec:
-    """Of downloading a dataset."""
+    """The specification of downloading a dataset."""
     return {"url": config["datasets"][dataset]["url"]}
 
 
 def demo(config: Spec, dataset: str) -> Spec:
-    """Of the generator of a demo dataset."""
+    """The specification of generating a demo dataset."""
     settings = config["datasets"][dataset]
     return {key: settings[key] for key in ("n_channels", "n_clips", "sample_rate", "seed")}
 
 
 def tracks(config: Spec, dataset: str) -> Spec:
-    """The specification of reading a dataset's metadata; `paths` says where it lies."""
+    """The specification of reading a dataset's metadata; `paths` says where the metadata are."""
     settings = config["datasets"][dataset]
     chosen = {key: value for key, value in settings.items() if key not in _NOT_OF_TRACKS}
-    if isinstance(chosen.get("tags"), str):  # a file, whose content counts and not its name
+    if isinstance(chosen.get("tags"), str):  # the name of a file, of which only the content counts
         del chosen["tags"]
     return chosen | {"dataset": dataset}
 
 
 def paths(config: Spec, dataset: str) -> dict[str, str]:
-    """Where the metadata and the audio of a dataset lie: its `root`, and the files that its settings name.
+    """Where the metadata and the audio of a dataset are: its `root`, and the files that its settings name.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def paths(config: Spec, dataset: str) -> dict[str, str]:
 
 
 def metadata_files(config: Spec, dataset: str) -> dict[str, Path]:
-    """The files that decide `tracks.parquet`, by what they are to it."""
+    """The files that `tracks.parquet` is made from, by the role of each."""
     settings, found = config["datasets"][dataset], paths(config, dataset)
     chosen = {key: Path(path) for key, path in found.items() if key != "root"}
     names = list(_METADATA.get(settings["kind"], ()))
@@ -109,30 +109,30 @@ def metadata_files(config: Spec, dataset: str) -> dict[str, Path]:
 
 
 def decode(config: Spec, dataset: str, sample_rate: int) -> Spec:
-    """The specification of decoding: all settings that decide the samples of a clip.
+    """The specification of decoding: all settings that affect the samples of a clip.
 
-    Which clips a shard has, and what their files are, `howlow.sources` tells.
+    `howlow.sources` keeps track of the clips of each shard and of their files.
     """
     return {"sample_rate": sample_rate, "seconds": config["datasets"][dataset]["seconds"]}
 
 
 def spectrum(config: Spec) -> Spec:
-    """Of the power spectra at x1, which are the same for all numbers of bands."""
+    """The specification of the power spectra at x1, which are the same for all numbers of bands."""
     return {"window": config["spectrograms"]["window"]}
 
 
 def mel(config: Spec, sample_rate: int, n_mels: int) -> Spec:
-    """Of the mel-spectrograms of one sample rate and number of bands, at x1."""
+    """The specification of the mel-spectrograms of one sample rate and number of bands, at x1."""
     return {"dtype": config["spectrograms"]["dtype"], "n_mels": n_mels, "sample_rate": sample_rate}
 
 
 def store(config: Spec, dataset: str) -> Spec:
-    """Of putting the shards of one sample rate and number of bands together."""
+    """The specification of the store that the shards of one sample rate and number of bands form."""
     return {"max_excluded": config["datasets"][dataset]["max_excluded"], "shards": shards(config, dataset)}
 
 
 def excluded(config: Spec, dataset: str) -> Spec:
-    """Of the list of excluded clips."""
+    """The specification of the list of excluded clips."""
     return {"sample_rates": sample_rates(config, dataset), "shards": shards(config, dataset)}
 
 
@@ -142,7 +142,7 @@ def train(config: Spec, experiment: Spec, cell: Representation, seed: int) -> Sp
 
 
 def trainings(config: Spec, experiment: Spec) -> Spec:
-    """What the specifications of all trainings of an experiment have in common."""
+    """The part that the specifications of all trainings of an experiment have in common."""
     return {
         "model": experiment["model"],
         "options": experiment["options"],
@@ -164,12 +164,12 @@ def of_training(common: Spec, cell: Representation, seed: int) -> Spec:
 
 
 def evaluate(config: Spec) -> Spec:
-    """Of evaluating one cell."""
+    """The specification of evaluating one cell."""
     return {"seeds": config["seeds"]}
 
 
 def cost(config: Spec, experiment: Spec) -> Spec:
-    """Of the costs of all cells of an experiment."""
+    """The specification of computing the costs of all cells of an experiment."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
         "dtype": config["spectrograms"]["dtype"],
@@ -180,7 +180,7 @@ def cost(config: Spec, experiment: Spec) -> Spec:
 
 
 def times(config: Spec, experiment: Spec) -> Spec:
-    """Of measuring the times of all cells of an experiment."""
+    """The specification of measuring the times of all cells of an experiment."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
         "model": experiment["model"],
@@ -193,7 +193,7 @@ def times(config: Spec, experiment: Spec) -> Spec:
 
 
 def aggregate(config: Spec, experiment: Spec) -> Spec:
-    """The specification of collecting the results of an experiment, and what these have to be made by."""
+    """The specification of collecting the results of an experiment, with those that the results must come from."""
     dataset, cells = experiment["dataset"], representations(experiment)
     stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells})
     return {
@@ -214,7 +214,7 @@ def aggregate(config: Spec, experiment: Spec) -> Spec:
 
 
 def collect(config: Spec) -> Spec:
-    """Of putting the results of all experiments together."""
+    """The specification of the tables of all experiments together."""
     return {"experiments": _pairs(config["experiments"])}
 
 
@@ -231,7 +231,7 @@ def shown(config: Spec, table: str) -> list[Spec]:
 
 
 def table(config: Spec, table: str) -> Spec:
-    """Of a table: its title, and of each experiment what tells whether the paper's figures are to stand beside."""
+    """The specification of a table: its title, and how each of its experiments differs from the paper's."""
     experiments = []
     for experiment in shown(config, table):
         dataset, model = experiment["dataset"], experiment["model"]
@@ -245,17 +245,17 @@ def table(config: Spec, table: str) -> Spec:
 
 
 def statistics(config: Spec) -> Spec:
-    """Of the statistics: the margin of equivalence, and the seed whose scores are resampled."""
+    """The specification of the statistics: the margin of equivalence, and the seed whose scores are resampled."""
     return config["statistics"] | {"seed": config["seeds"][0]}
 
 
 def tradeoff(config: Spec) -> Spec:
-    """Of the trade-off: the margin of equivalence, all experiments, and the one that the figure shows."""
+    """The specification of the trade-off: the margin, all experiments, and the one that the figure shows."""
     return config["statistics"] | {"experiments": _pairs(config["experiments"]), "shown": config["figure1"]}
 
 
 def cells(config: Spec, experiment: Spec) -> Spec:
-    """Of a figure of all cells and seeds of an experiment."""
+    """The specification of a figure of all cells and seeds of an experiment."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
         "dataset": experiment["dataset"],
@@ -265,7 +265,7 @@ def cells(config: Spec, experiment: Spec) -> Spec:
 
 
 def sonify(config: Spec, experiment: Spec) -> Spec:
-    """Of turning the representations of an experiment back into sound."""
+    """The specification of turning the representations of an experiment back into sound."""
     dataset = experiment["dataset"]
     return {
         "cells": [cell.name for cell in representations(experiment)],

@@ -1,4 +1,4 @@
-"""Makes the split into training, validation and test clips for a collection that brings none."""
+"""The split into training, validation and test clips, for a collection that has none of its own."""
 
 import hashlib
 from collections import Counter
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 
 def by_group(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
-    """Give every clip a split so that no group is in two.
+    """Assign every clip to a split so that no group is in two splits.
 
-    The groups are taken in the order of a hash of their names, which has nothing to do with their music. Each group
-    goes to the split that lacks most of its share, so that the sizes come close to the shares. The same groups give
-    the same splits on every machine and in whatever order they come.
+    The groups are taken in the order of a hash of their names, which is unrelated to their music. Each group goes to
+    the split that lacks most of its share, so that the sizes come close to the shares. The result does not depend on
+    the machine or on the order of the clips.
 
     Parameters
     ----------
     groups : the group of each clip, such as its artist
-    shares : the fraction of the clips that each split is to have
+    shares : the fraction of the clips that each split should get
 
     Returns
     -------
@@ -26,7 +26,7 @@ def by_group(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
     split_of: dict[str, str] = {}
     for done, group in enumerate(sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())):
         so_far = sum(placed.values()) + sizes[group]
-        # As many of the last groups as there are empty splits fill these: a small collection leaves no split empty.
+        # If splits are still empty, the last groups go to them, so that even a small collection fills every split.
         empty = [split for split in shares if not placed[split]]
         candidates = empty if done >= len(sizes) - len(empty) else list(shares)
         split = max(candidates, key=lambda name: shares[name] * so_far - placed[name])

@@ -1,6 +1,6 @@
-"""The store of spectrograms: one .npy a shard, the x1 spectrogram in dB, read through memory maps.
+"""The store of spectrograms: one .npy file for each shard, at x1 and in dB, read through memory maps.
 
-A larger hop is every k-th frame, and `log` follows from `db`: neither costs storage.
+Larger hops take every k-th frame, and `log` is computed from `db`, so that neither takes storage.
 """
 
 from contextlib import suppress
@@ -15,12 +15,12 @@ from howlow.errors import HowlowError
 
 
 class StoreError(HowlowError):
-    """The store does not hold what its manifest says; the message names the file."""
+    """The content of a store does not match its manifest; the message names the file."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """The spectrograms of a dataset at one sample rate and number of bands, seen at one representation.
+    """The spectrograms of a dataset at one sample rate and number of bands, read as one representation.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Store:
         return self._log_type
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Read some clips, and nothing else, into memory.
+        """Read some clips into memory, and only these.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class Store:
         return mel.from_db(batch, self._log_type)
 
     def copy(self, out: np.ndarray, indices: np.ndarray, starts: np.ndarray) -> None:
-        """Copy some frames of some clips, in dB as they are stored, and read no others from the disk.
+        """Copy some frames of some clips, in dB as they are stored; no other frames are read from the disk.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
     Raises
     ------
     StoreError
-        if a shard is missing or has another shape than the manifest says
+        if a shard is missing, or if its shape is not that of the manifest
     """
     manifest = files.read_json(manifest_path)
     folder = Path(manifest_path).parent
@@ -113,17 +113,17 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
 
 
 def open_shard(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A shard as a memory map.
+    """Open a shard as a memory map.
 
     Parameters
     ----------
     path : its .npy file
-    shape : its shape (n_clips, n_mels, n_frames), or as much of it as is known
+    shape : its expected shape (n_clips, n_mels, n_frames), or the first of these numbers
 
     Raises
     ------
     StoreError
-        if it is missing, or has another shape, or is damaged; what is there is set aside
+        if it is missing, has another shape or is damaged; a damaged file is renamed
     """
     try:
         array = np.load(path, mmap_mode="r")
@@ -137,14 +137,14 @@ def open_shard(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def verify(manifest_path: Path | str) -> None:
-    """Make sure that the bytes of all shards are those that were written, by their SHA-256.
+    """Check by SHA-256 that the bytes of all shards are those that were written.
 
-    It reads the whole store once, at about a gigabyte a second, and leaves it in the machine's cache.
+    This reads the whole store once, at about a gigabyte per second, and leaves it in the cache of the machine.
 
     Raises
     ------
     StoreError
-        if a shard is missing or damaged; it is set aside, so that the next run makes it anew
+        if a shard is missing or damaged; a damaged one is renamed, so that the next run makes it again
     """
     for shard in files.read_json(manifest_path)["shards"]:
         path = Path(manifest_path).with_name(shard["file"])
@@ -157,12 +157,12 @@ def verify(manifest_path: Path | str) -> None:
 
 
 def _set_aside(path: Path, why: str) -> StoreError:
-    """Rename a damaged shard, so that it counts as missing; several trainings may find it at once."""
+    """Rename a damaged shard, so that it counts as missing. Several trainings may do so at the same time."""
     with suppress(FileNotFoundError):
         path.replace(path.with_name(f"{path.name}.damaged"))
     return StoreError(f"{path}: is damaged: {why}. It is set aside; start the workflow again to make it anew")
 
 
 def content_digest(manifest: dict[str, Any]) -> str:
-    """What a manifest says of the content of its store, as one digest."""
+    """A digest of the entries of a manifest that describe the content of its store."""
     return provenance.digest({key: manifest[key] for key in ("n_mels", "n_frames", "dtype", "shards")})

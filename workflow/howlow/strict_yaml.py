@@ -1,7 +1,7 @@
-"""YAML read strictly: what a hasty or a hostile author writes gets one line that names the file and the place.
+"""A strict reader of YAML, which reports a mistake in one line with the file and the place.
 
-Python's YAML is that of version 1.1, in which 010 is 8, 1:30 is 90 and `no` is false; the last of two equal keys wins;
-and a few aliases of aliases stand for more values than any memory holds. All of it is refused here.
+Python reads YAML 1.1, in which 010 is 8, 1:30 is 90 and `no` is false. It also takes the last of two equal keys, and
+accepts chains of aliases that stand for more values than fit into memory. All of this is refused here.
 """
 
 import re
@@ -17,18 +17,18 @@ MAX_BYTES = 200_000
 MAX_DEPTH = 30
 
 MAX_VALUES = 20_000
-"""Values in a file, each counted as often as aliases repeat it. It also limits chains of aliases to some 200 levels."""
+"""Largest number of values in a file, counted again at each alias. It limits chains of aliases to some 200 levels."""
 
 _TAG = "tag:yaml.org,2002:"
 _CONTROL = ("Cc", "Zl", "Zp")  # Unicode's categories of control characters and line breaks
 
 
 class YamlError(HowlowError):
-    """A file can't be read, is not YAML, or says something that it may not; the message names file and line."""
+    """A file can't be read, is not YAML, or has content that is refused; the message names the file and the line."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as a number, as YAML 1.2 does."""
+    """A loader that reads 1e-3 as a number, as YAML 1.2 does."""
 
 
 _Loader.add_implicit_resolver(f"{_TAG}float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
@@ -40,7 +40,8 @@ def read(path: Path | str) -> Any:
     Raises
     ------
     YamlError
-        if it can't be read, is no regular file, is larger than `MAX_BYTES`, is not UTF-8, or for what `parse` refuses
+        if the file can't be read, is not a regular file, is larger than `MAX_BYTES` or is not UTF-8, or if `parse`
+        refuses its content
     """
     text = _text(Path(path))
     try:
@@ -57,11 +58,11 @@ def shortened(message: str) -> str:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "no such file"
+            what = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "no such file"
             raise YamlError(f"{path}: {what}")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise YamlError(f"{path}: has {size:,} bytes, more than the {MAX_BYTES:,} of any configuration")
+            raise YamlError(f"{path}: has {size:,} bytes; a configuration may have at most {MAX_BYTES:,}")
         return path.read_text("utf-8-sig")
     except OSError as error:
         raise YamlError(f"{path}: {error.strerror}") from None
@@ -75,7 +76,7 @@ def parse(text: str) -> Any:
     Raises
     ------
     YamlError
-        if it is not YAML, is nested or repeated too much, has a key twice, or a value that YAML 1.1 misunderstands
+        if it is not YAML, has too many levels or values, has a key twice, or has a value that YAML 1.1 misunderstands
     """
     try:
         _check_size(text)
@@ -96,9 +97,9 @@ def parse(text: str) -> Any:
 
 
 def _check_size(text: str) -> None:
-    """Refuse what is nested or repeated too much, before anything is made of it."""
-    sizes: dict[str, int] = {}  # values that each anchor stands for
-    opened: list[tuple[str | None, int]] = []  # anchors of the collections around, and the values before each
+    """Refuse a text with too many levels or values, before any of the values is built."""
+    sizes: dict[str, int] = {}  # number of values that each anchor stands for
+    opened: list[tuple[str | None, int]] = []  # anchors of the open collections, and the number of values before each
     n_values = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionEndEvent):
@@ -122,7 +123,7 @@ def _check_size(text: str) -> None:
 
 
 def _check_values(node: yaml.Node, seen: set[int]) -> None:
-    """Refuse keys that are there twice or are no text, and values that are not what they look like."""
+    """Refuse keys that are repeated or not text, and values that YAML 1.1 takes for something else."""
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -135,9 +136,9 @@ def _check_values(node: yaml.Node, seen: set[int]) -> None:
         lines: dict[str, int] = {}
         for key, value in node.value:
             if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
-                raise YamlError(f"{_line(key)}: {_shown(key)} is no text for YAML, as keys must be; put it into quotes")
+                raise YamlError(f"{_line(key)}: {_shown(key)} is not text, as a key must be; put it into quotes")
             if key.value in lines:
-                raise YamlError(f"{_line(key)}: the key {key.value!r} is there twice; line {lines[key.value]} has it")
+                raise YamlError(f"{_line(key)}: the key {key.value!r} is there twice, see line {lines[key.value]}")
             lines[key.value] = key.start_mark.line + 1
             _check_values(key, seen)
             _check_values(value, seen)

@@ -1,14 +1,14 @@
-"""A syntax tree as text that is the same under every Python, so that another Python's results are not made again."""
+"""A text form of syntax trees that is the same in every version of Python, so that a new version reruns nothing."""
 
 import ast
 from collections.abc import Iterable
 
 
 def text(node: object) -> str:
-    """A syntax tree, a part of it or a list of parts as text.
+    """The text of a syntax tree, of a part of it, or of a list of parts.
 
-    `ast.dump` gives a different text under each version, though the code is the same: Python 3.12 has an empty list of
-    type parameters in every function, 3.13 leaves empty lists out, and 3.12.0 has empty texts in format specifications.
+    `ast.dump` gives the same code a different text in each version: Python 3.12 adds an empty list of type parameters
+    to every function, 3.13 leaves empty lists out, and 3.12.0 adds empty texts to format specifications.
     """
     if isinstance(node, ast.AST):
         fields = ((name, value) for name, value in _fields(node) if value is not None and value != [])

@@ -1,6 +1,6 @@
-"""The sound of the demo's clips: a piece of music as its tags say, and the three probes over it.
+"""The sound of the demo's clips: a piece of music that fits its tags, and three probes over it.
 
-`howlow.demo` says what each tag stands for, and why.
+`howlow.demo` explains the tags and the probes.
 """
 
 from collections.abc import Set
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.fft import irfft
 
 CLIP_S = 29.2
-"""Length of a rendered clip: a little more than `howlow.audio.CLIP_SECONDS`."""
+"""Length of a rendered clip, which is a little more than `howlow.audio.CLIP_SECONDS`."""
 
 INSTRUMENTS = ("guitar", "piano", "strings", "synth", "flute", "organ", "bell")
 
@@ -33,7 +33,7 @@ _WHISTLE_AMPLITUDE = 0.03
 
 @dataclass(frozen=True)
 class Timbre:
-    """An instrument: levels of its partials, envelope, and the way it is played."""
+    """An instrument: its partials, its envelope, and the way it is played."""
 
     partials: tuple[tuple[float, float], ...]  # (multiple of the fundamental, amplitude)
     attack_s: float
@@ -61,11 +61,11 @@ _SCALES = np.array([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])
 def render(
     playing: Set[str], rng: np.random.Generator, *, sample_rate: int = 16_000, n_channels: int = 1
 ) -> np.ndarray:
-    """Render a clip with the given tags; all else about it is drawn from `rng`.
+    """Render a clip with the given tags; everything else about it is drawn from `rng`.
 
     Parameters
     ----------
-    playing : set of names out of `TAGS`
+    playing : set of tags
     sample_rate : int, in Hz, above 14.4 kHz
     n_channels : 1 or 2; with two, the music is louder on the left, and their mean is the mono clip
 
@@ -91,10 +91,10 @@ def render_hiss(air: bool, rng: np.random.Generator, sample_rate: int) -> np.nda
 
 
 def render_pulses(attack_first: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """The probe `attack first`: pulses that fall while they die away, or the whole track of them backwards."""
+    """The probe `attack first`: pulses that fall in pitch as they fade, or the same track of pulses backwards."""
     length = _n_samples(sample_rate)
     t = np.arange(round(_PULSE_S * sample_rate)) / sample_rate
-    fade = np.cos(np.pi / 2 * t / _PULSE_S)  # to exactly nothing at the end of the pulse
+    fade = np.cos(np.pi / 2 * t / _PULSE_S)  # exactly zero at the end of the pulse
     envelope = np.minimum(t / _PULSE_ATTACK_S, 1) * np.exp(-t / _PULSE_DECAY_S) * fade
     first_hz, last_hz = _PULSE_HZ
     glide = first_hz * t + (last_hz - first_hz) / (2 * _PULSE_S) * t**2  # in cycles
@@ -108,11 +108,11 @@ def render_pulses(attack_first: bool, rng: np.random.Generator, sample_rate: int
 
 
 def render_whistle(split: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """The probe `split partial`: tones of two partials, or of one in their middle with their power."""
+    """The probe `split partial`: tones of two partials, or of one partial between them with the same power."""
     t = np.arange(_n_samples(sample_rate)) / sample_rate
     centre_hz = rng.uniform(*_WHISTLE_HZ)
     offsets_hz = (-_WHISTLE_SPLIT_HZ / 2, _WHISTLE_SPLIT_HZ / 2) if split else (0.0,)
-    cycles = rng.random(2)  # starting phases: drawn for both, so that all else is the same for one
+    cycles = rng.random(2)  # starting phases; two are drawn in any case, so that the later draws are the same
     tone = np.sum(
         [_sine(2 * np.pi * ((centre_hz + hz) * t + c)) for hz, c in zip(offsets_hz, cycles, strict=False)],
         axis=0,
@@ -126,7 +126,7 @@ def render_whistle(split: bool, rng: np.random.Generator, sample_rate: int) -> n
 
 
 def render_music(playing: Set[str], rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """The piece itself: instruments, drums, tempo, register and level as the tags say."""
+    """Render the music, with the instruments, drums, tempo, register and level of the tags."""
     beat_s = 60 / _pick(playing, rng, fast=(150, 190), slow=(48, 64), else_=(85, 115))
     key = 57 + rng.integers(0, 7) + 12 * ("high" in playing) - 12 * ("low" in playing)
     scale = rng.choice(_SCALES)
@@ -150,12 +150,12 @@ def render_music(playing: Set[str], rng: np.random.Generator, sample_rate: int) 
 def _pick(
     playing: Set[str], rng: np.random.Generator, *, else_: tuple[float, float], **ranges: tuple[float, float]
 ) -> float:
-    """A value from the range of the tag that is playing, or else from `else_`."""
+    """Draw a value from the range of the tag that is playing, or otherwise from `else_`."""
     return rng.uniform(*next((ranges[tag] for tag in ranges if tag in playing), else_))
 
 
 def _compose(timbre: Timbre, chords: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Degrees of the scale, of shape (n_onsets, voices): chords, or a melody that wanders about them."""
+    """Degrees of the scale [shape=(n_onsets, voices)]: chords, or a melody around them."""
     n_onsets = int(4 * len(chords) / timbre.beats)
     chord = chords[(np.arange(n_onsets) * timbre.beats / 4).astype(int)]
     if timbre.voices > 1:
@@ -171,7 +171,7 @@ def _perform(
     rng: np.random.Generator,
     sample_rate: int,
 ) -> np.ndarray:
-    """Play notes of MIDI `pitches`, each pitch synthesised once."""
+    """Play the notes of MIDI `pitches`; each pitch is synthesised once."""
     length = _n_samples(sample_rate)
     step_s = beat_s * timbre.beats
     onsets = (np.arange(int(CLIP_S / step_s)) * step_s * sample_rate).astype(int)
@@ -187,14 +187,14 @@ def _perform(
 
 
 def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate: int) -> np.ndarray:
-    """A note as the sum of the partials that lie under `_MUSIC_HZ`."""
+    """A note, as the sum of its partials below `_MUSIC_HZ`."""
     fundamental_hz = 440 * 2 ** ((pitch - 69) / 12)
     note_s = min(step_s * timbre.held, 4 * timbre.decay_s)
     t = np.arange(round(note_s * sample_rate)) / sample_rate
     phase = 2 * np.pi * fundamental_hz * t
     envelope = np.minimum(t / timbre.attack_s, 1) * np.exp(-t / timbre.decay_s)
     envelope *= np.minimum((note_s - t) / 0.15, 1)
-    if vibrato:  # six tenths of a semitone either way, louder and softer along with it
+    if vibrato:  # six tenths of a semitone in either direction, with the loudness along
         wobble = 2 * np.pi * _VIBRATO_HZ * t
         phase -= 0.035 * fundamental_hz / _VIBRATO_HZ * np.cos(wobble)
         envelope *= 1 + 0.4 * np.sin(wobble)
@@ -228,12 +228,12 @@ def _rms(signal: np.ndarray) -> np.float32:
 
 
 def _sine(phase: np.ndarray) -> np.ndarray:
-    """Sine in single precision, of a phase in double precision that may be large."""
+    """The sine in single precision of a phase in double precision, which may be large."""
     return np.sin(np.remainder(phase, 2 * np.pi).astype(np.float32))
 
 
 def _band_noise(length: int, band_hz: tuple[float, float], rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """Gaussian noise of power 1 with nothing outside the band: made in the frequency domain."""
+    """Gaussian noise of power 1 with nothing outside the band, made in the frequency domain."""
     spectrum = np.zeros(length // 2 + 1, np.complex64)
     low, high = (round(hz * length / sample_rate) for hz in band_hz)
     normal = rng.standard_normal((high - low, 2), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Tables of results to read: in percent as in the paper, beside what was published, as Markdown, LaTeX and pages."""
+"""Tables of results for readers, in percent and beside the published figures, as Markdown, LaTeX and HTML."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from howlow.words import CELL, LOG_NAMES, METRICS, MODELS
 _KEYS = ["dataset", "model", *CELL]
 
 Notes = Mapping[tuple[str, str], Sequence[str]]
-"""Sentences to end the captions with, by the names of dataset and model."""
+"""Sentences that are added to the captions, by the names of dataset and model."""
 
 _NO_NOTES: Notes = {}
 
@@ -30,10 +30,10 @@ def percent(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of `percent`, one model on one dataset, as text in the paper's columns.
+    """Turn a table of `percent`, of one model on one dataset, into text in the paper's columns.
 
-    Hop and log type are left out where all rows have the same. A published figure that the measured one is more than
-    two published standard deviations away from is marked with an asterisk.
+    Hop and log type are left out if they are the same in all rows. An asterisk marks a difference of more than two
+    published standard deviations from the published mean.
     """
     columns = {"bands": [str(n) for n in table["n_mels"]]}
     if not _is_constant(table["hop_factor"]):
@@ -55,7 +55,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
-    """What a table of one model on one dataset shows, in a sentence, and its notes."""
+    """The caption of a table of one model on one dataset, with its notes."""
     dataset, model, n_seeds = table[["dataset", "model", "n_seeds"]].iloc[0]
     constant = []
     if _is_constant(table["hop_factor"]):
@@ -65,15 +65,15 @@ def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     of = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
     text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
     if "roc_auc_is_outside" in table:
-        text += " An asterisk: more than two published standard deviations from the published mean."
+        text += " An asterisk marks a mean that is more than two published standard deviations from the published one."
     of_trainings = [mixture(table)] if "device" in table else []
     return " ".join(filter(None, [text, *of_trainings, *notes.get((dataset, model), [])]))
 
 
 def mixture(table: pd.DataFrame) -> str:
-    """A sentence where the trainings of one model on one dataset ran on different devices or versions of PyTorch.
+    """A warning that the trainings of one model on one dataset used different devices or versions of PyTorch.
 
-    Their results may differ for that reason, too. It is empty where all are alike.
+    Their results may differ for that reason, too. The text is empty if all trainings are alike.
 
     Parameters
     ----------
@@ -83,11 +83,11 @@ def mixture(table: pd.DataFrame) -> str:
     if len(counts) < 2:
         return ""
     shares = "; ".join(f"{n} on {device} with PyTorch {torch}" for (device, torch), n in counts.items())
-    return f"Not all of these were trained alike, and they may differ for that reason, too: {shares}."
+    return f"The trainings used different devices or versions of PyTorch, which may affect the results, too: {shares}."
 
 
 def groups(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """The parts of a table that are of one model on one dataset, each without columns that are all empty."""
+    """The parts of a table by dataset and model, without the columns of published figures where these are all empty."""
     of_the_paper = [column for column in map(str, table) if "_published_" in column]
     of_the_paper += [column for column in map(str, table) if column.endswith(("_difference_points", "_is_outside"))]
     parts = [part for _, part in table.groupby(["dataset", "model"], sort=False)]
@@ -95,12 +95,12 @@ def groups(table: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def to_markdown(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
-    """A table a model and dataset, each under its caption."""
+    """One Markdown table for each dataset and model, under its caption."""
     return "\n".join(f"{caption(part, notes)}\n\n{_markdown(readable(part))}\n" for part in groups(table))
 
 
 def to_latex(table: pd.DataFrame, label: str, notes: Notes = _NO_NOTES) -> str:
-    """The same as LaTeX, for the packages booktabs and inputenc."""
+    """The same tables as LaTeX, for the packages booktabs and inputenc."""
     texts = []
     for number, part in enumerate(groups(table)):
         shown = readable(part).map(_latex).rename(columns=_latex)
@@ -111,7 +111,7 @@ def to_latex(table: pd.DataFrame, label: str, notes: Notes = _NO_NOTES) -> str:
 
 
 def to_html(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
-    """The same as HTML, to be put into `page`."""
+    """The same tables as HTML, for `page`."""
     shown = [
         f"<h2>{escape(MODELS[part['model'].iloc[0]])} on {escape(part['dataset'].iloc[0])}</h2>"
         f"<p>{escape(caption(part, notes))}</p>{readable(part).to_html(index=False, border=0)}"
@@ -121,14 +121,14 @@ def to_html(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
 
 
 def sections_to_markdown(title: str, sections: list[tuple[str, list[str]]]) -> str:
-    """Headings with sentences as Markdown lists."""
+    """Headings with their sentences, as Markdown lists."""
     parts = [f"# {title}"]
     parts += [f"## {heading}\n\n" + "\n".join(f"- {sentence}" for sentence in text) for heading, text in sections]
     return "\n\n".join(parts) + "\n"
 
 
 def sections_to_html(sections: list[tuple[str, list[str]]]) -> str:
-    """The same as HTML, to be put into `page`."""
+    """The same sections as HTML, for `page`."""
     return "\n".join(
         f"<h2>{escape(heading)}</h2>\n<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in text) + "</ul>"
         for heading, text in sections
@@ -136,12 +136,12 @@ def sections_to_html(sections: list[tuple[str, list[str]]]) -> str:
 
 
 def rows_to_html(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of text as HTML, to be put into `page`."""
+    """A table of text as HTML, for `page`."""
     return pd.DataFrame(rows, columns=list(header)).to_html(index=False, border=0, justify="left", classes="text")
 
 
 def page(title: str, body: str) -> str:
-    """An HTML page that needs nothing from elsewhere."""
+    """An HTML page that needs no other files."""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -176,7 +176,7 @@ def _is_constant(column: pd.Series) -> bool:
 
 
 def _with_deviation(means: pd.Series, deviations: pd.Series) -> list[str]:
-    """Means in the paper's two decimals, with the deviation where there is one."""
+    """Means with two decimals, as in the paper, and with the deviation where there is one."""
     return [
         "" if np.isnan(mean) else f"{mean:.2f}" + ("" if np.isnan(deviation) else f" ± {deviation:.2f}")
         for mean, deviation in zip(means, deviations, strict=True)

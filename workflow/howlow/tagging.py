@@ -1,4 +1,4 @@
-"""A trained network on music of any length: its model file, tag probabilities of a file, and its export to ONNX."""
+"""Trained networks on music of any length: reading model files, tagging audio files, and export to ONNX."""
 
 import json
 import logging
@@ -16,23 +16,23 @@ from howlow import archive, audio, config, files, mel, models
 from howlow.errors import HowlowError
 from howlow.representation import Representation, n_samples
 
-# What a file may be longer than a window and still be tagged by its centre, as a clip of the training is.
+# A file that is longer than a window by less than this is tagged by its centre, as a clip of the training is.
 _SPARE_S = 1.0
-# Windows whose probabilities are computed together; it bounds the memory that a long file takes.
+# Number of windows that are computed together; it limits the memory that a long file takes.
 _BATCH_WINDOWS = 8
 _OPSET = 20
-# Categories of Unicode that a tag has none of: control characters, halves of characters, ends of lines and paragraphs.
+# Unicode categories that a tag must not contain: controls, surrogates, and separators of lines and paragraphs.
 _CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
 _KEYS = ("spec", "tags", "window", "digest", "weights")
 
 
 class ModelError(HowlowError):
-    """A model file that can't be used, or not exported; the message names it and says what to do."""
+    """A model file can't be used or exported; the message names it and says what to do."""
 
 
 @dataclass(frozen=True)
 class Tagger:
-    """A trained network and all that its input and output mean.
+    """A trained network, and the meaning of its input and output.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Tagger:
     representation : Representation
     tags : tuple of str
     seconds : float, length of the windows that it was trained on
-    window : str, of the Fourier transform, see `howlow.mel.power_spectrum`
-    digest : str, of the specification, code, clips and labels of its training
+    window : str, window of the Fourier transform, see `howlow.mel.power_spectrum`
+    digest : str, digest of the specification, code, clips and labels of its training
     """
 
     network: nn.Module
@@ -55,7 +55,7 @@ class Tagger:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What tells this model from others, as plain data."""
+        """The data that identify this model."""
         return {
             "network": self.name,
             "representation": self.representation.name,
@@ -65,21 +65,21 @@ class Tagger:
 
 
 class Tagged(NamedTuple):
-    """What was found in a file: the probability of each tag, (n_tags,) in float32, and its length."""
+    """The tags of a file: the probability of each tag, [shape=(n_tags,), dtype=float32], and the length of the file."""
 
     probabilities: np.ndarray
     seconds: float
-    is_repeated: bool  # because it was shorter than a window
+    is_repeated: bool  # whether it was repeated, being shorter than a window
 
 
 def load(path: Path | str) -> Tagger:
-    """Load the `model.pt` of a training, to the CPU.
+    """Load the `model.pt` of a training onto the CPU.
 
     Raises
     ------
     ModelError
-        if there is no such file, it is no model, one of another version, or one that can tag nothing: by its settings
-        or because its weights are not finite
+        if the file is missing, is not a model or is one of another version, or if the model can't be used because of
+        its settings or because a weight is not finite
     """
     content = _read(Path(path))
     missing = [key for key in _KEYS if content.get(key) is None]
@@ -89,15 +89,15 @@ def load(path: Path | str) -> Tagger:
         _check_settings(content)
         tagger = _built(content)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, HowlowError) as error:
-        reason = " ".join(" ".join(str(error).splitlines()[:2]).split())  # of PyTorch's, the first line says too little
-        raise ModelError(f"{path}: no model that this version of howlow can use: {reason}; train it again") from None
+        reason = " ".join(" ".join(str(error).splitlines()[:2]).split())  # PyTorch's first line alone says too little
+        raise ModelError(f"{path}: is no model that this version of howlow can use: {reason}; train it again") from None
     return tagger
 
 
 def _built(content: dict[str, Any]) -> Tagger:
     spec, tags = content["spec"], tuple(content["tags"])
     representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
-    with torch.device("meta"):  # whatever sizes the settings name, only the weights of the file take memory
+    with torch.device("meta"):  # so that sizes in the settings allocate no memory
         network = models.build_cell(
             spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
         )
@@ -114,10 +114,10 @@ def _built(content: dict[str, Any]) -> Tagger:
 
 
 def _check_settings(content: dict[str, Any]) -> None:
-    """Refuse settings of a model file that no configuration may ask for, by the configuration's own rules."""
+    """Refuse settings of a model file that a configuration must not have, by the rules for configurations."""
     spec, tags, digest = content["spec"], content["tags"], content["digest"]
     if not isinstance(spec, dict):
-        raise ModelError("its settings are no mapping")
+        raise ModelError("its settings are not a mapping")
     axes = {field.name: [spec[field.name]] for field in fields(Representation)}
     config.complete(
         {
@@ -128,11 +128,11 @@ def _check_settings(content: dict[str, Any]) -> None:
         "its settings",
     )
     if not isinstance(digest, str) or not digest.isalnum():
-        raise ModelError("its digest is none")
+        raise ModelError("its digest has other characters than letters and digits")
     if not isinstance(tags, list | tuple) or not tags:
         raise ModelError("it names no tags")
     for tag in tags:
-        # A control character could move the cursor of a terminal, or make two lines of one.
+        # A control character could move the cursor of a terminal, or break a line.
         if not isinstance(tag, str) or any(unicodedata.category(character) in _CONTROLS for character in tag):
             raise ModelError(f"the tag {tag!r} is not printable text")
 
@@ -151,21 +151,21 @@ def _read(path: Path) -> dict[str, Any]:
     except archive.ArchiveError:
         content = None
     if not isinstance(content, dict):
-        raise ModelError(f"{path}: not a model file, or a damaged one; training writes one named model.pt")
+        raise ModelError(f"{path}: is not a model file, or is damaged; training writes one named model.pt")
     return content
 
 
 def tag(tagger: Tagger, signal: np.ndarray, path: Path | str) -> Tagged:
-    """Tag a signal of any length: probabilities averaged over the windows of `starts`.
+    """Tag a signal of any length, by the mean of the probabilities in the windows of `starts`.
 
-    A signal that is shorter than a window is repeated until it fills one. Windows without any sound are left out,
-    as they were in training.
+    A signal that is shorter than a window is repeated until it fills one. Silent windows are left out, as they were in
+    training.
 
     Parameters
     ----------
     tagger : Tagger
     signal : np.ndarray [shape=(n_samples,), dtype=float32], from `howlow.audio.load_all` at the tagger's sample rate
-    path : of the file that the signal comes from, for errors
+    path : path of the file that the signal comes from, for errors
 
     Raises
     ------
@@ -178,20 +178,20 @@ def tag(tagger: Tagger, signal: np.ndarray, path: Path | str) -> Tagged:
     all_starts = starts(len(filled), length, rate)
     sounding = [start for start in all_starts if filled[start : start + length].any()] or all_starts
     windows = [filled[start : start + length] for start in sounding]
-    with np.errstate(over="ignore", invalid="ignore"):  # the outcome is looked at
+    with np.errstate(over="ignore", invalid="ignore"):  # the result is checked below
         found = probabilities(tagger, windows).mean(axis=0)
     if not np.isfinite(found).all():
         raise audio.AudioError(
-            path, "its probabilities are not finite: its samples, or the weights of the model, are too large"
+            path, "its probabilities are not finite, because its samples or the weights of the model are too large"
         )
     return Tagged(found, len(signal) / rate, len(signal) < length)
 
 
 def starts(n_samples: int, length: int, sample_rate: int) -> list[int]:
-    """Where windows of `length` samples start: as many as cover a signal, evenly, from its first to its last sample.
+    """The first samples of windows of `length` samples that cover a signal evenly, from its beginning to its end.
 
-    A signal that is less than a second longer has one, its centre: that is all that a clip of the training has, and
-    a second one would be almost the same.
+    A signal that is longer than a window by less than a second gets one window, at its centre, as the clips of the
+    training do. Two windows would be almost the same.
     """
     spare = n_samples - length
     if spare < _SPARE_S * sample_rate:
@@ -201,7 +201,7 @@ def starts(n_samples: int, length: int, sample_rate: int) -> list[int]:
 
 
 def probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
-    """Tag probabilities of windows of audio, each [shape=(n_samples,), dtype=float32].
+    """The tag probabilities of windows of audio, each [shape=(n_samples,), dtype=float32].
 
     Returns
     -------
@@ -220,7 +220,7 @@ def _probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
 
 
 def spectrogram(signal: np.ndarray, representation: Representation, window: str) -> np.ndarray:
-    """The spectrogram of a signal as training reads it from a store, without the store's rounding.
+    """The spectrogram of a signal as training reads it from a store, but without the rounding of the store.
 
     Returns
     -------
@@ -231,21 +231,21 @@ def spectrogram(signal: np.ndarray, representation: Representation, window: str)
 
 
 def export_onnx(tagger: Tagger, path: Path | str) -> None:
-    """Write a network, on the CPU, as ONNX: `spectrogram` (batch, n_mels, n_frames) to `probabilities` (batch, n_tags).
+    """Write a network that is on the CPU as ONNX.
 
-    The batch may have any size; n_frames is that of one window. All that the input and output mean is in the file's
-    metadata, see `metadata`.
+    Its input is `spectrogram` (batch, n_mels, n_frames), its output `probabilities` (batch, n_tags). The batch may have
+    any size, and n_frames is that of one window. The metadata of the file explain both, see `metadata`.
 
     Raises
     ------
     ModelError
-        if the package that PyTorch exports with is not installed
+        if onnxscript, which PyTorch needs for the export, is not installed
     """
     try:
-        import onnxscript  # noqa: F401 - seconds, and few need it
+        import onnxscript  # noqa: F401 - imported here, because it takes seconds and few need it
     except ImportError:
-        raise ModelError(f"{path}: export to ONNX needs another package; pip install onnxscript") from None
-    with files.output(Path(path)) as target:  # which refuses a bad path before the export, which takes seconds
+        raise ModelError(f"{path}: the export to ONNX needs another package; run pip install onnxscript") from None
+    with files.output(Path(path)) as target:  # it refuses a bad path before the slow export
         _onnx_program(tagger).save(target)
 
 
@@ -254,11 +254,11 @@ def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
     n_frames = tagger.representation.n_frames(tagger.seconds)
     with_probabilities = nn.Sequential(nn.Unflatten(1, (1, n_mels)), tagger.network, nn.Sigmoid()).eval()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, of its exporter's insides
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # else it lists packages that are not needed
+        warnings.simplefilter("ignore")  # warnings about the internals of PyTorch's exporter
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it would list packages that are not needed
         program = torch.onnx.export(
             with_probabilities,
-            (torch.zeros(2, n_mels, n_frames),),  # two, because PyTorch takes one for a fixed size
+            (torch.zeros(2, n_mels, n_frames),),  # two, because PyTorch would take one for a fixed size
             input_names=["spectrogram"],
             output_names=["probabilities"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
@@ -268,13 +268,13 @@ def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
         )
     assert program is not None
     for node in program.model.graph:
-        node.metadata_props.clear()  # where in which file on this machine it comes from
+        node.metadata_props.clear()  # they name files of this machine
     program.model.metadata_props.update(metadata(tagger))
     return program
 
 
 def metadata(tagger: Tagger) -> dict[str, str]:
-    """What a reader of an ONNX file has to know to feed it and to name its output: text by name."""
+    """The metadata of an ONNX file, as texts by name: all that is needed to make its input and read its output."""
     representation = asdict(tagger.representation)
     values = tagger.description | {
         "sample_rate_hz": representation.pop("sample_rate"),

@@ -1,4 +1,4 @@
-"""What a representation costs in time on the machine at hand: measured, and so different from run to run."""
+"""Measured times of a representation on this machine, which vary from run to run."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _BUDGET_S = 0.5
 
 
 def median_ms(function: Callable[[], object]) -> float:
-    """Median time of a call in ms, after one to warm up: of as many calls as half a second has, but 5 at least."""
+    """Median time of a call in ms, after a warm-up, over as many calls as fit half a second, but at least 5."""
     function()
     times: list[float] = []
     while len(times) < _MIN_REPEATS or (sum(times) < _BUDGET_S and len(times) < _MAX_REPEATS):
@@ -27,7 +27,7 @@ def median_ms(function: Callable[[], object]) -> float:
 
 
 def extraction_ms(cell: Representation, seconds: float, window: str) -> float:
-    """Time from the samples of a clip to its spectrogram, with no more frames than the hop keeps."""
+    """Time in ms from the samples of a clip to its spectrogram, of which only the frames at the hop are computed."""
     signal = np.random.default_rng(0).standard_normal(n_samples(cell.sample_rate, seconds)).astype(np.float32)
 
     def extract() -> np.ndarray:
@@ -38,7 +38,7 @@ def extraction_ms(cell: Representation, seconds: float, window: str) -> float:
 
 
 def inference_ms(model: nn.Module, cell: Representation, seconds: float, batch: int, device: torch.device) -> float:
-    """Time a clip of the network, in batches of that size, computed in parts as scores are (`needs.SCORE_BATCH`)."""
+    """Time in ms that the network takes for a clip in batches of a size, computed in parts of `needs.SCORE_BATCH`."""
     model.eval()
     part_size = needs.SCORE_BATCH[device.type]
     spectrograms = torch.randn(batch, 1, cell.n_mels, cell.n_frames(seconds), device=device)

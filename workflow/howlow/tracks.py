@@ -1,4 +1,4 @@
-"""`tracks.parquet`: the clips of a dataset with their split, shard and tags. All later stages read it."""
+"""The file `tracks.parquet`, which lists the clips of a dataset with their split, shard and tags."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from howlow import files
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("clip_id", "path", "split", "shard")
 MACRO = "(macro)"
-"""Stands for a tag's name where figures are means over the tags; no tag may be named so."""
+"""Stands for the name of a tag where figures are means over the tags; no tag may have this name."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Tracks:
 
     Attributes
     ----------
-    clip_ids : list of str, each once
+    clip_ids : list of str, unique
     paths : list of str, relative to the dataset's root
     splits : list of str, each one of `SPLITS`
     shards : list of str, such as `03`
@@ -39,7 +39,7 @@ class Tracks:
     labels: np.ndarray
 
     def digest(self) -> str:
-        """SHA-256 of the content. It does not depend on how the content is stored."""
+        """SHA-256 of the content, which does not depend on how the content is stored."""
         sums = hashlib.sha256()
         for column in (self.clip_ids, self.paths, self.splits, self.shards, self.tags):
             sums.update("\n".join(column).encode() + b"\0")
@@ -47,9 +47,9 @@ class Tracks:
         return sums.hexdigest()
 
     def write(self, path: Path | str, dataset: str, split_rule: str = "", source: str = "") -> None:
-        """Write as Parquet.
+        """Write the tracks as Parquet.
 
-        The metadata of the schema has the dataset, the tags in order (one a line), the rule of the split, the digest
+        The metadata of the schema hold the dataset, the tags in order (one per line), the rule of the split, the digest
         of the source's files, and the digest of the content.
         """
         columns = [pa.array(column) for column in (self.clip_ids, self.paths, self.splits, self.shards)]
@@ -70,7 +70,7 @@ class Tracks:
 
 
 def read(path: Path | str) -> Tracks:
-    """Read what `Tracks.write` wrote.
+    """Read a file that `Tracks.write` wrote.
 
     Raises
     ------
@@ -86,14 +86,14 @@ def read(path: Path | str) -> Tracks:
 
 def _table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     try:
-        with pq.ParquetFile(path) as file:  # pq.read_table imports pandas: half a second of every training
+        with pq.ParquetFile(path) as file:  # pq.read_table would import pandas, which takes half a second
             return file.read(columns)
     except pa.ArrowInvalid:
         raise files.DamagedFileError(f"{path}: is damaged; start the workflow again to make it anew") from None
 
 
 def shards_by_hash(clip_ids: Sequence[str], n_shards: int) -> list[str]:
-    """The shard of each clip, by a hash of its id: a clip more or less leaves all others where they are."""
+    """The shard of each clip, by a hash of its id, so that adding or removing a clip does not move the others."""
     return [f"{int(hashlib.sha256(clip_id.encode()).hexdigest()[:8], 16) % n_shards:02d}" for clip_id in clip_ids]
 
 
@@ -104,7 +104,7 @@ def _booleans(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def read_paths(path: Path | str) -> tuple[list[str], list[str], list[str]]:
-    """Only shards, clip ids and paths of a `tracks.parquet`, as `howlow.sources.by_shard` takes them."""
+    """Read only shards, clip ids and paths of a `tracks.parquet`, as `howlow.sources.by_shard` takes them."""
     table = _table(path, ["shard", "clip_id", "path"])
     return table["shard"].to_pylist(), table["clip_id"].to_pylist(), table["path"].to_pylist()
 
@@ -115,5 +115,5 @@ def read_tags(path: Path | str) -> tuple[str, ...]:
 
 
 def read_size(path: Path | str) -> tuple[int, int]:
-    """Read only how many clips and how many tags a `tracks.parquet` has."""
+    """Read only the numbers of clips and of tags of a `tracks.parquet`."""
     return pq.read_metadata(path).num_rows, len(read_tags(path))

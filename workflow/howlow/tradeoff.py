@@ -1,4 +1,4 @@
-"""The trade-off: what accuracy costs in computation, storage and time, and which representation to take."""
+"""The trade-off between accuracy and computation, storage and time, and the recommended representations."""
 
 import numpy as np
 import pandas as pd
@@ -15,30 +15,30 @@ COSTS = {
     "inference_ms_batch_64": "inference time",
     "train_seconds_per_epoch": "training time",
 }
-"""What a representation costs. The first two are computed, the others were measured on one machine."""
+"""The costs of a representation. The first two are computed, and the others are measured on one machine."""
 
 BUDGETS_PERCENT = (50, 25, 10)
 
 
 class TradeoffError(HowlowError):
-    """There is nothing to trade off; the message says why."""
+    """There is no trade-off to compute; the message says why."""
 
 
 def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, margin_points: float) -> pd.DataFrame:
-    """Accuracy and all costs of every representation of one model on one dataset.
+    """The accuracy and all costs of every representation of one model on one dataset.
 
     Parameters
     ----------
     summary : rows of `summary.csv`
     times : rows of `times.csv`
     runs : rows of `runs.csv`
-    margin_points : float, in points of ROC AUC: what counts as no difference
+    margin_points : float, the margin of equivalence in points of ROC AUC
 
     Returns
     -------
-    pd.DataFrame, a row a representation: metrics in percent, `COSTS`, `p_equivalence` (two one-sided t-tests against
-    the best representation's ROC AUC), `is_equivalent` (P < 0.05, or itself the best), and for each cost
-    `is_pareto_{cost}`: no other representation has a ROC AUC as high for less of it
+    pd.DataFrame, one row for each representation: metrics in percent, `COSTS`, `p_equivalence` (two one-sided t-tests
+    against the best representation's ROC AUC), `is_equivalent` (P < 0.05, or itself the best), and `is_pareto_{cost}`
+    for each cost, which says that no cheaper representation has a ROC AUC as high
 
     Raises
     ------
@@ -48,7 +48,7 @@ def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, mar
     if summary["roc_auc_mean"].isna().all():
         dataset, model = summary[["dataset", "model"]].iloc[0]
         raise TradeoffError(
-            f"{model} on {dataset} has no ROC AUC: each tag is one of all test clips, or of none; choose other `tags`"
+            f"{model} on {dataset} has no ROC AUC: every tag belongs to all test clips or to none; choose other `tags`"
         )
     table = summary[["dataset", "model", *CELL, "n_seeds"]].copy()
     for metric in ("roc_auc", "pr_auc"):
@@ -67,7 +67,7 @@ def tradeoff(summary: pd.DataFrame, times: pd.DataFrame, runs: pd.DataFrame, mar
 
 
 def pareto(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Which points no other point beats: none has as high a value for less, or a higher one for as little."""
+    """Whether no other point beats a point: none has as high a value for less, or a higher one for as little."""
     order = np.lexsort((-values, costs))
     before = np.maximum.accumulate(np.r_[-np.inf, values[order][:-1]])
     is_best = np.empty(len(costs), bool)
@@ -76,11 +76,11 @@ def pareto(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, list[str]]:
-    """Which representation to take: a sentence for every cost, and one for every budget.
+    """Recommend representations, in a sentence for every cost and one for every budget.
 
     Parameters
     ----------
-    table : what `tradeoff` gave
+    table : the result of `tradeoff`
 
     Returns
     -------
@@ -99,12 +99,12 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
             if not affordable.empty:
                 chosen = affordable.iloc[int(affordable["roc_auc_percent"].argmax())]
                 loss = f"{best['roc_auc_percent'] - chosen['roc_auc_percent']:.2f} points below the best"
-                sentences.append(f"With {share} % of the best one's {COSTS[cost]}: {_words(chosen)}, {loss}.")
+                sentences.append(f"With {share} % of the best one's {COSTS[cost]}, take {_words(chosen)}, {loss}.")
     return f"{MODELS[best['model']]} on {best['dataset']}", sentences
 
 
 def _of_tests(table: pd.DataFrame, best: pd.Series, margin_points: float) -> list[str]:
-    """What the tests of equivalence with the best representation found, and which of them could not be made."""
+    """The results of the tests of equivalence with the best representation, and those that could not be made."""
     others = table.drop(best.name)
     is_tested = others["p_equivalence"].notna()
     if not is_tested.any():
@@ -124,7 +124,7 @@ def _of_tests(table: pd.DataFrame, best: pd.Series, margin_points: float) -> lis
 
 
 def _of_means(table: pd.DataFrame, best: pd.Series, margin_points: float) -> list[str]:
-    """What to take by the means alone, where these go further than the tests."""
+    """Recommendations by the means alone, if these go further than the tests."""
     close = table[table["roc_auc_percent"] >= best["roc_auc_percent"] - margin_points]
     if not set(close.index) - set(table.index[table["is_equivalent"]]):
         return []
@@ -132,11 +132,11 @@ def _of_means(table: pd.DataFrame, best: pd.Series, margin_points: float) -> lis
     by = "ROC AUC with this seed" if one_seed else f"mean ROC AUC over {best['n_seeds']} seeds"
     value = "ROC AUC" if one_seed else "mean"
     cheapest = f"the cheapest one whose {value} is within {margin_points:g} points of the best's"
-    return [f"The following is uncertain, because it is by the {by} alone.", *_by_cost(close, best, cheapest)]
+    return [f"The following is uncertain, because it rests on the {by} alone.", *_by_cost(close, best, cheapest)]
 
 
 def _by_cost(table: pd.DataFrame, best: pd.Series, what: str) -> list[str]:
-    """A sentence for each choice, with all costs by which it is the one."""
+    """A sentence for each representation that is the cheapest by some costs, which it names."""
     chosen = {cost: _cheapest(table, cost) for cost in COSTS}
     sentences = []
     for row in {row.name: row for row in chosen.values()}.values():
@@ -155,7 +155,7 @@ def _words(row: pd.Series) -> str:
 
 
 def _shares(row: pd.Series, best: pd.Series) -> str:
-    """Its costs in percent of the best one's."""
+    """The costs of a representation in percent of those of the best one."""
     if row.name == best.name:
         return " the best itself"
     return ",".join(f" {100 * row[cost] / best[cost]:.0f} % of the {name}" for cost, name in COSTS.items())

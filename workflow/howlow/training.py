@@ -1,4 +1,4 @@
-"""Training of one cell with one seed, and the scores of the trained network."""
+"""Training one cell with one seed, and scoring clips with the trained network."""
 
 import contextlib
 import ctypes
@@ -22,7 +22,7 @@ from howlow.feeding import Feed, Segments, batch_sizes
 from howlow.protocol import Epoch, Protocol
 
 _OUT_OF_MEMORY = ("CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What stands in the errors of CUDA's libraries, for which PyTorch has no class of its own."""
+"""Texts in errors of CUDA's libraries for which PyTorch has no class of its own."""
 
 
 class TrainingError(HowlowError):
@@ -31,7 +31,7 @@ class TrainingError(HowlowError):
 
 @dataclass(frozen=True)
 class Clips:
-    """The clips of one split: where their spectrograms are in a store, and their labels.
+    """The clips of one split: their positions in a store, and their labels.
 
     Attributes
     ----------
@@ -44,20 +44,20 @@ class Clips:
 
 
 class Kept(NamedTuple):
-    """The weights that are the best so far, and their epoch."""
+    """The weights to keep so far, and their epoch."""
 
     epoch: int
     weights: dict[str, Tensor]
 
 
 class Adam:
-    """Adam with Keras's epsilon, by PyTorch's functional interface.
+    """Adam with Keras's epsilon, through PyTorch's functional interface.
 
-    `torch.optim.Adam` itself imports PyTorch's compiler, which takes as long as PyTorch: 3 s a training.
+    `torch.optim.Adam` itself would import PyTorch's compiler, which takes 3 s in every training.
 
     Attributes
     ----------
-    state : dict of lists of Tensors, one a parameter: `means`, `squares` (running) and `steps`
+    state : dict of the lists `means`, `squares` (both running) and `steps`, with one Tensor for each parameter
     """
 
     def __init__(self, model: nn.Module):
@@ -70,7 +70,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Change the parameters by their gradients."""
+        """Update the parameters by their gradients."""
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         means, squares, steps = self.state["means"], self.state["squares"], self.state["steps"]
         adam(
@@ -92,12 +92,12 @@ class Adam:
 
 
 def prepare(threads: int, device: str = "cpu") -> torch.device:
-    """Make training in this process repeatable and frugal: the same machine and thread count give the same bits.
+    """Choose the device, and make training repeatable: the same machine and number of threads give the same bits.
 
     Parameters
     ----------
-    threads : int, of the CPU
-    device : `cpu`, `cuda`, or `auto`: a GPU where PyTorch sees one
+    threads : int, number of CPU threads
+    device : `cpu`, `cuda`, or `auto` for a GPU if PyTorch sees one and the CPU otherwise
 
     Raises
     ------
@@ -108,29 +108,29 @@ def prepare(threads: int, device: str = "cpu") -> torch.device:
     _keep_freed_memory()
     has_gpu = device != "cpu" and torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
-        raise TrainingError("device is cuda, but PyTorch sees no GPU; `device: auto` takes one where there is one")
-    # By this function, because use_deterministic_algorithms imports the compiler. On a GPU PyTorch objects to max
-    # pooling, which adds gradients in any order; but where windows don't overlap, there is nothing to add.
+        raise TrainingError("device is cuda, but PyTorch sees no GPU; with `device: auto` it would use the CPU")
+    # use_deterministic_algorithms would import the compiler. On a GPU PyTorch objects to max pooling, because it adds
+    # gradients in any order, but there is nothing to add where windows don't overlap.
     torch.set_deterministic_debug_mode("warn" if has_gpu else "error")
-    # What it does besides, to fill all new memory with NaN, takes a tenth of a step and changes no result.
+    # The debug mode also fills all new memory with NaN, which takes a tenth of a step and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if has_gpu:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is not repeatable without it
         torch.backends.cudnn.deterministic = True
-        # TF32 would round what float32 is computed from to 11 bits: float32 means the same on all GPUs and the CPU.
+        # TF32 would round factors to 11 bits. Without it, float32 means the same on all GPUs and on the CPU.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda" if has_gpu else "cpu")
 
 
 def device_name(device: torch.device) -> str:
-    """`cpu`, or the model of the GPU."""
+    """The model of the GPU, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 @contextlib.contextmanager
 def out_of_memory_is_told(batch_size: int) -> Iterator[None]:
-    """Make a TrainingError of what PyTorch, cuDNN and cuBLAS raise when the memory of a GPU does not suffice."""
+    """Turn errors of PyTorch, cuDNN and cuBLAS about too little GPU memory into a TrainingError."""
     try:
         yield
     except RuntimeError as error:
@@ -146,19 +146,19 @@ def out_of_memory_is_told(batch_size: int) -> Iterator[None]:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """What autocast may compute training steps in: bfloat16 where a GPU has it in hardware, else float32.
+    """The type in which autocast computes training steps: bfloat16 if a GPU has it in hardware, otherwise float32.
 
-    Scores are computed in float32 everywhere, and so is the layer that gives the logits.
+    Scores are always computed in float32, and so is the layer that gives the logits.
     """
     has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
 def lay_out(model: nn.Module, device: torch.device) -> None:
-    """Put a network on its device, and its weights and all that it computes in the layout that is fastest there.
+    """Move a network to its device, in the memory layout that is fastest there.
 
-    The matrix units of a GPU want the channels last. So do oneDNN's convolutions on a CPU, which work on blocks
-    of 8 channels; networks so narrow that the blocks stay half empty train faster with PyTorch's own
+    The matrix units of a GPU prefer channels last. So do oneDNN's convolutions on a CPU, which work on blocks of 8
+    channels. Networks too narrow to fill these blocks train faster with PyTorch's own convolutions
     (docs/performance.md has the figures).
     """
     first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
@@ -171,13 +171,13 @@ def lay_out(model: nn.Module, device: torch.device) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc keep what a step frees for the next one, instead of mapping fresh, zeroed pages each time."""
+    """Have glibc keep freed memory for the next step, instead of mapping new, zeroed pages each time."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
-        return  # not glibc: only speed is lost
+        return  # without glibc, training is only slower
     mmap_threshold, trim_threshold = -3, -1
-    mallopt(mmap_threshold, 32 << 20)  # the largest that it takes
+    mallopt(mmap_threshold, 32 << 20)  # the largest value that glibc accepts
     mallopt(trim_threshold, 1 << 30)
 
 
@@ -192,20 +192,20 @@ def train(
     checkpoint: Path,
     identity: str,
 ) -> tuple[list[Epoch], int]:
-    """Train a network in place; it ends with the kept epoch's weights.
+    """Train a network in place; it ends with the weights of the kept epoch.
 
-    A training that was killed goes on after its last finished epoch, from `checkpoint`, and ends the same.
+    A training that was killed resumes from `checkpoint` after its last finished epoch, and gives the same result.
 
     Parameters
     ----------
-    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames); on the feed's device. Where
-        it has `segment_frames`, it is trained on a random segment of so many frames of each clip
+    model : gives logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames), on the device of the feed. If it
+        has `segment_frames`, it is trained on a random segment of this number of frames of each clip
     feed : Feed
     train_clips, validation_clips : Clips
     protocol : Protocol
-    seed : int, of the order of the clips and all else that is random
-    checkpoint : file to resume from and to write after every epoch
-    identity : what this training is; a checkpoint of another is ignored
+    seed : int, seed of the order of the clips and of everything else that is random
+    checkpoint : file to resume from, which is written after every epoch
+    identity : text that identifies this training; checkpoints of other trainings are ignored
 
     Returns
     -------
@@ -215,7 +215,7 @@ def train(
     Raises
     ------
     TrainingError
-        if a split is empty or a batch would have a single clip, or if a loss or a weight is not finite
+        if a split is empty, a batch would have a single clip, or a loss or a weight is not finite
     """
     _check_sizes(len(train_clips.indices), len(validation_clips.indices), protocol.batch_size)
     print(f"training on {feed.device.type} in {str(precision(feed.device)).removeprefix('torch.')}", flush=True)
@@ -233,7 +233,7 @@ def train(
 
 
 def _check_sizes(n_train: int, n_validation: int, batch_size: int) -> None:
-    """Refuse what can't be trained: an empty split, or a batch of one clip, which has no variance to normalize by."""
+    """Refuse an empty split, and a batch of one clip, which has no variance to normalize by."""
     for name, n_clips in (("training", n_train), ("validation", n_validation)):
         if not n_clips:
             raise TrainingError(
@@ -247,7 +247,7 @@ def _check_sizes(n_train: int, n_validation: int, batch_size: int) -> None:
 
 
 def score(model: nn.Module, feed: Feed, indices: np.ndarray) -> np.ndarray:
-    """Tag activations (sigmoid) of some clips.
+    """The tag activations (sigmoid) of some clips.
 
     Parameters
     ----------
@@ -282,9 +282,9 @@ def _epoch(
     seed: int,
     n_done: int,
 ) -> Epoch:
-    """The next epoch: one pass over the training clips, and the validation clips."""
+    """Train one more epoch, and compute its losses."""
     start, epoch = time.perf_counter(), n_done + 1
-    # From seed and epoch alone, so that a resumed training draws the same.
+    # Random numbers depend on seed and epoch only, so that a resumed training draws the same.
     torch.manual_seed(int(np.random.default_rng([seed, epoch, 1]).integers(1 << 62)))
     order = np.random.default_rng([seed, epoch]).permutation(len(train_clips.indices))
     shuffled = Clips(train_clips.indices[order], train_clips.labels[order])
@@ -302,7 +302,7 @@ def _epoch(
 
 
 def _draw_segments(model: nn.Module, feed: Feed, n_clips: int, rng: np.random.Generator) -> Segments | None:
-    """Which segment of each clip to train on, where a network trains on segments: no other frame has to be read."""
+    """Draw the segment of each clip to train on, so that no other frames are read; None without segments."""
     n_frames = getattr(model, "segment_frames", None)
     return n_frames and Segments(rng.integers(feed.store.n_frames - n_frames + 1, size=n_clips), n_frames)
 
@@ -316,7 +316,7 @@ def _pass(
     batch_size: int,
     segments: Segments | None = None,
 ) -> float:
-    """One pass over the clips in their order; the mean loss of its clips. A GPU is waited for at its end only."""
+    """Train on the clips in their order, and return their mean loss. It waits for a GPU only at the end."""
     model.train()
     total = torch.zeros((), device=feed.device)
     labels = _float(clips.labels).to(feed.device).split(batch_sizes(len(clips.labels), batch_size))
@@ -330,7 +330,7 @@ def _pass(
 
 
 def _training_logits(model: nn.Module, spectrograms: Tensor) -> Tensor:
-    """Logits (batch, n_tags) in float32; what comes before them may be computed in fewer bits, see `precision`."""
+    """The logits (batch, n_tags) in float32; the layers before them may use fewer bits, see `precision`."""
     device = spectrograms.device
     dtype = precision(device)
     if dtype == torch.float32:
@@ -340,14 +340,14 @@ def _training_logits(model: nn.Module, spectrograms: Tensor) -> Tensor:
 
 
 def _logits(model: nn.Module, feed: Feed, indices: np.ndarray) -> Tensor:
-    """Logits (n_clips, n_tags) of some clips, computed in float32 and moved to the CPU."""
+    """The logits (n_clips, n_tags) of some clips, computed in float32 and moved to the CPU."""
     model.eval()
     with torch.inference_mode():
         return torch.cat([model(batch) for batch in feed.batches(indices, needs.SCORE_BATCH[feed.device.type])]).cpu()
 
 
 def _check_finite(epoch: int, train_loss: float, model: nn.Module, val_loss: float, learning_rate: float) -> None:
-    """Refuse an epoch whose losses or weights are not all finite: nothing that follows from them means anything."""
+    """Refuse an epoch with losses or weights that are not finite."""
     weights = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
     losses = {"the training loss": train_loss, "the validation loss": val_loss}
     bad = [name for name, loss in losses.items() if not np.isfinite(loss)]
@@ -361,12 +361,12 @@ def _check_finite(epoch: int, train_loss: float, model: nn.Module, val_loss: flo
 
 
 def _roc_auc(labels: np.ndarray, logits: Tensor) -> float:
-    from howlow import metrics  # scikit-learn takes as long to import as PyTorch: only where it is used
+    from howlow import metrics  # imported here, because scikit-learn takes seconds to import
 
     names = tuple(map(str, range(labels.shape[1])))
     roc_auc, _ = metrics.macro(metrics.per_tag(names, labels, logits.numpy()))
     if np.isnan(roc_auc):
-        raise TrainingError("no tag has both positive and negative validation clips to select an epoch by")
+        raise TrainingError("no tag has positive and negative validation clips to select an epoch by; set `keep: last`")
     return roc_auc
 
 
@@ -395,7 +395,7 @@ def _write_checkpoint(
 def _resume(
     path: Path, identity: str, model: nn.Module, optimizer: Adam, device: torch.device
 ) -> tuple[list[Epoch], Kept | None]:
-    """Load a checkpoint of this very training; without one, start from the beginning."""
+    """Load the checkpoint of this training; without one, start from the beginning."""
     if path.is_dir():
         aside = path.with_name(f"{path.name}.{time.time_ns()}")
         path.rename(aside)
@@ -415,5 +415,5 @@ def _resume(
     history = [Epoch(*values) for values in state["history"]]
     print(f"going on after epoch {len(history)}", flush=True)
     if history and history[-1].device != device_name(device):
-        print(f"on another device: {device_name(device)}, after {history[-1].device}", flush=True)
+        print(f"the device has changed from {history[-1].device} to {device_name(device)}", flush=True)
     return history, Kept(*state["kept"])

@@ -1,7 +1,7 @@
-"""How things are called where people read of them: in tables, figures and sentences."""
+"""The names of models, metrics and representations in tables, figures and sentences."""
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
-"""The columns of every table that say which representation a row is of; beside dataset and model, which cell."""
+"""The columns that identify the representation of a row, and together with dataset and model its cell."""
 
 LOG_NAMES = {"log": "log", "db": "dB"}
 MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}

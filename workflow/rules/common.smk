@@ -1,4 +1,4 @@
-# What the rules share: the checked configuration, what each rule runs and leaves, and the names of its files.
+# Code that the rules share: the checked configuration, the program and record of each rule, and the names of files.
 import gc
 import os
 import shlex
@@ -18,17 +18,17 @@ CONFIGURATION = snakemake_internals.configuration_files(workflow)
 
 SCRIPTS = WORKFLOW / "scripts"
 CHANGES = Path(".snakemake", "changed")
-# A digest of the published figures, which stand beside the measured ones.
+# A digest of the published figures, so that tables are made again when these change.
 PUBLISHED = files.sha256(WORKFLOW.parent / "resources" / "published.csv")
 
-# Planning makes millions of objects that stay. Looking for cycles among them took a sixth of its time.
+# Garbage collection took a sixth of the planning time, because planning creates millions of lasting objects.
 gc.set_threshold(100_000)
 
-# Programs run under Snakemake's own interpreter, also where its environment is not active.
+# Programs run under Snakemake's own interpreter, even if its environment is not active.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 try:
-    # Read once more: Snakemake's reader lets pass what `howlow.strict_yaml` refuses.
+    # The files are read once more, because Snakemake's reader accepts errors that `howlow.strict_yaml` refuses.
     config.update(configuration.load(*CONFIGURATION, overrides=snakemake_internals.configuration_overrides(workflow)))
     for name in config["datasets"]:
         specs.paths(config, name)
@@ -38,11 +38,11 @@ except HowlowError as error:
 EXPERIMENTS = {(e["dataset"], e["model"]): e for e in config["experiments"]}
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in EXPERIMENTS))
 CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items()}
-# The experiment of Figure 1, which the other figures show as well.
+# The experiment of Figure 1, which the other figures show, too.
 MAIN = (config["figure1"]["dataset"], config["figure1"]["model"])
 
 
-# On a cluster these run beside Snakemake: seconds each, and `download` may need the network.
+# On a cluster these run beside Snakemake, because they take seconds each, and `download` may need the network.
 localrules:
     download,
     tracks,
@@ -71,15 +71,15 @@ wildcard_constraints:
 
 
 class Stage(NamedTuple):
-    """What a rule runs and leaves.
+    """The program of a rule, and the record of its results.
 
     Attributes
     ----------
-    program : its program in workflow/scripts
-    record : where it records what made its results
-    result : one of its results, which without a record is not trusted; None if the record is itself a result
-    spec : gives the specification of a job by its wildcards
-    also : gives what else a record has to say
+    program : name of its program in workflow/scripts
+    record : path of its record, which says what made its results
+    result : one of its results, which is not trusted without a record; None if the record is itself a result
+    spec : function from the wildcards of a job to its specification
+    also : function from the wildcards of a job to further entries that its record must have
     """
 
     program: str
@@ -98,7 +98,7 @@ def kind(dataset):
 
 
 def spec_of_decode(w):
-    """The specification of `decode`; audio that is made here is known by what makes it, before it is there."""
+    """The specification of `decode`, with that of the audio if the workflow generates or downloads it."""
     spec = specs.decode(config, w.dataset, int(w.sample_rate))
     if kind(w.dataset) == "demo":
         return spec | {"generator": expected("demo", w)}
@@ -110,7 +110,7 @@ def spec_of_training(w):
 
 
 def source_of(w):
-    """What the record of `decode` has to say of the clips of a shard and of their audio files."""
+    """The expected entry of the record of `decode` about the clips of a shard and their audio files."""
     return {"source": source(w.dataset, w.shard)}
 
 
@@ -144,27 +144,27 @@ class OfBands(NamedTuple):
 
 @cache
 def clips(dataset):
-    """The clips of each shard; nothing while the dataset is not there.
+    """The clips of each shard; empty if the dataset does not exist yet.
 
-    They come from `tracks.parquet`. Where that is to be made anew, they come from the dataset's own metadata: so it is
-    known before the run which shards have other clips than before.
+    They are read from `tracks.parquet`, or from the dataset's own metadata if that file will be made again. So it is
+    known before the run which shards get other clips.
     """
-    from howlow import datasets  # a new run needs neither
+    from howlow import datasets  # imported here, because a new run needs neither
     from howlow import tracks as tracks_module
 
     path = Path("results", dataset, "tracks.parquet")
     try:
         if path.exists() and not difference("tracks", OfDataset(dataset)):
             return sources.by_shard(*tracks_module.read_paths(path))
-        with redirect_stdout(StringIO()):  # `tracks` says it again
+        with redirect_stdout(StringIO()):  # `tracks` prints it again
             tracks, _ = datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
         return sources.by_shard(tracks.shards, tracks.clip_ids, tracks.paths)
-    except HowlowError:  # `tracks` says what is wrong
+    except HowlowError:  # `tracks` reports the error
         return {}
 
 
 def metadata_of(w):
-    """What the record of `tracks` has to say of the dataset's own files: what it says, unless one has changed."""
+    """The expected entry of the record of `tracks` about the dataset's own files: the recorded one, if none changed."""
     record = records.read(Path(STAGES["tracks"].record.format(dataset=w.dataset))) or {}
     recorded = record.get("metadata", {})
     name = sources.changed(specs.metadata_files(config, w.dataset), recorded)
@@ -297,12 +297,12 @@ STAGES = {
 
 
 def record(rule):
-    """The output of a rule that records what made the others."""
+    """The path of a rule's record, which is one of its outputs."""
     return STAGES[rule].record
 
 
 def spec(rule):
-    """The parameter of a rule that its program works by.
+    """The parameter with the specification of a job.
 
     It is a function, because Snakemake would take braces in a text for wildcards.
     """
@@ -310,15 +310,15 @@ def spec(rule):
 
 
 def as_text(data):
-    """Plain data as a parameter that is JSON, without `<`.
+    """Plain data as JSON for a parameter, with `<` escaped.
 
-    The report has parameters in a script element, which `</script>` in the name of a folder would end.
+    The report puts parameters into a script element, which `</script>` in the name of a folder would end.
     """
     return provenance.canonical(data).replace("<", r"\u003c")
 
 
 def program(rule, arguments):
-    """The shell command of a rule: its program, the options that all programs have, its arguments."""
+    """The shell command of a rule: its program, the options of all programs, and its own arguments."""
     script = shlex.quote(str(SCRIPTS / f"{STAGES[rule].program}.py"))
     script = script.replace("{", "{{").replace("}", "}}")
     options = "--spec {params.spec:q} --record {output.record} --parent $PPID"
@@ -326,25 +326,25 @@ def program(rule, arguments):
 
 
 def code(name):
-    """The code that a program runs."""
+    """The digests of the code that a program runs."""
     return provenance.code(SCRIPTS / f"{name}.py")
 
 
 def expected(rule, wildcards):
-    """What the record of a job has to say."""
+    """The expected content of the record of a job."""
     stage = STAGES[rule]
     made_by = {"spec": stage.spec(wildcards)}
-    if stage.program != "download":  # another way of downloading does not change what was downloaded
+    if stage.program != "download":  # changes in the code of downloading do not change what was downloaded
         made_by["code"] = code(stage.program)
     return made_by | stage.also(wildcards)
 
 
 CHANGED = {}
-"""How the results that are there differ from what would be made now: a `Difference` or None, by their records."""
+"""A cache of `difference`: how existing results differ from what would be made now, by their records."""
 
 
 def difference(rule, wildcards):
-    """How the results of a job differ from what it would make now; None if they do not, or if there are none."""
+    """How the results of a job differ from what it would make now; None if they do not differ or do not exist."""
     stage, values = STAGES[rule], dict(wildcards.items())
     path = Path(stage.record.format(**values))
     if path not in CHANGED:
@@ -354,11 +354,11 @@ def difference(rule, wildcards):
 
 
 def changed(rule):
-    """The input of a rule that makes a job run again when its results are not those that it would make now.
+    """The input of a rule that makes a job run again if its results differ from those that it would make now.
 
-    It is a file that is newer than the results, which is Snakemake's documented reason to run a job again. Its name
-    says what has changed, and Snakemake shows it. Where nothing has changed, or nothing is there, there is no such
-    input.
+    It is a file that is newer than the results, which is Snakemake's documented reason to run a job again. Snakemake
+    shows its name, which says what has changed. There is no such input if nothing has changed, or if there are no
+    results.
     """
 
     def marker(wildcards):
@@ -372,23 +372,22 @@ def changed(rule):
 def marker_of(name):
     path = CHANGES / "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)[-80:]
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Jobs of a cluster read this, too. Its content is new, because Snakemake does not mind newer files of the same.
+    # Jobs on a cluster read this, too. The content is random, because Snakemake ignores newer files of equal content.
     if snakemake_internals.is_main_process(workflow) or not path.exists():
         path.write_text(os.urandom(16).hex())
     return str(path)
 
 
 def is_current(rule, wildcards):
-    """Whether the results of a job are there and those that it would make now, and the user forces nothing."""
+    """Whether the results of a job exist and are those that it would make now, and the user forces no job."""
     is_there = Path(STAGES[rule].record.format(**dict(wildcards.items()))).exists()
     return is_there and not difference(rule, wildcards) and not snakemake_internals.is_forcing(workflow)
 
 
 def inputs_of_mel(wildcards):
-    """The spectra that mel-spectrograms are made from; nothing where these are current.
+    """The spectra that mel-spectrograms are made from; nothing if the mel-spectrograms are up to date.
 
-    Snakemake runs again whatever depends on a file that is made again, and spectra are made again for every new number
-    of bands.
+    Spectra are made again for every new number of bands, and Snakemake would then run all jobs that depend on them.
     """
     if is_current("mel", wildcards):
         return {}
@@ -397,10 +396,10 @@ def inputs_of_mel(wildcards):
 
 
 def inputs_of_decode(wildcards):
-    """The tracks and what else decides the clips; where all that is made of these is current, new tracks do not matter.
+    """The tracks and the audio of a shard; their dates do not count if everything derived from it is up to date.
 
-    Which clips a shard has is known before `tracks` runs. Audio is an input only where the workflow makes it: a user
-    has too many files. Snakemake does not look at what follows from an `ancient` input, so there must be nothing stale.
+    The clips of a shard are known before `tracks` runs. The audio files of a user are no inputs, because there are too
+    many. Snakemake does not follow an `ancient` input, so nothing that is derived from the shard may be stale.
     """
     cells = [cell for pair in CELLS if pair[0] == wildcards.dataset for cell in CELLS[pair]]
     bands = {cell.n_mels for cell in cells if cell.sample_rate == int(wildcards.sample_rate)}
@@ -413,46 +412,46 @@ def inputs_of_decode(wildcards):
 
 
 def inputs_of_tracks(wildcards):
-    """The dataset's own metadata. Of a user's files only the content counts, which `changed` looks at."""
+    """The dataset's own metadata. Only the content of a user's files counts, which `changed` checks."""
     files = specs.metadata_files(config, wildcards.dataset).values()
     if specs.is_made_here(config, wildcards.dataset):
         made = Path("results", wildcards.dataset, "source")
         return [str(path) if path.is_relative_to(made) else ancient(str(path)) for path in files]
-    return [ancient(str(path)) for path in files if path.exists()]  # the program says which is missing
+    return [ancient(str(path)) for path in files if path.exists()]  # the program reports missing files
 
 
 def paths(wildcards, input):
-    """The parameter that says where a dataset lies; a function with `input` is no reason to run a job again."""
+    """The parameter with the places of a dataset; as a function of `input`, it is no reason to run a job again."""
     return as_text(specs.paths(config, wildcards.dataset))
 
 
 def more(amount):
-    """So much of a resource, and twice as much when it is tried again: the first may have ended for the lack of it."""
+    """An amount of a resource, which is doubled in the second attempt in case the first one ran short of it."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(*names):
-    """A regular expression of some names; of none, one that nothing matches."""
+    """A regular expression that matches some names; without names, it matches nothing."""
     return "|".join(names) or "(?!)"
 
 
 def manifest(wildcards):
-    """The store that a cell reads: its hop and log type cost no storage of their own."""
+    """The manifest of the store that a cell reads; all hops and log types share a store."""
     cell = Representation.parse(wildcards.cell)
     return f"results/{wildcards.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
 
 
 def experiment_files(wildcards, name):
-    """A file of that name of every cell of one experiment."""
+    """The paths of a file in the folder of every cell of one experiment."""
     dataset, model = wildcards.dataset, wildcards.model
     return [f"results/{dataset}/{model}/{cell.name}/{name}" for cell in CELLS[dataset, model]]
 
 
 def of_experiment(shown, name):
-    """A file of that name of one experiment."""
+    """The path of a file in the folder of one experiment."""
     return f"results/{shown['dataset']}/{shown['model']}/{name}"
 
 
 def of_experiments(name, experiments=config["experiments"]):
-    """A file of that name of each experiment."""
+    """The paths of a file in the folders of experiments."""
     return [of_experiment(each, name) for each in experiments]

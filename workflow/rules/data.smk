@@ -1,4 +1,4 @@
-# From a dataset's own files to tracks.parquet and to audio shards.
+# These rules turn a dataset's own files into tracks.parquet and shards of audio.
 
 
 rule demo:

@@ -1,4 +1,4 @@
-# What the cells reach, and what they cost.
+# These rules compute the metrics, the costs and the times of the cells.
 
 
 rule evaluate:
@@ -49,13 +49,14 @@ rule times:
     input:
         changed=changed("times"),
         tracks="results/{dataset}/tracks.parquet",
-        runs="results/{dataset}/{model}/runs.csv",  # waits for all trainings
+        runs="results/{dataset}/{model}/runs.csv",  # exists when all trainings are done
     output:
         record=record("times"),
         times="results/{dataset}/{model}/times.csv",
     log:
         "logs/{dataset}/{model}/times.log",
-    # All cores of a laptop, so that no other job disturbs what is measured; the network uses as many as in training.
+    # The rule asks for all cores of a laptop, so that no other job disturbs the measurement. The network uses as many
+    # as in training.
     threads: 8
     resources:
         mem_mb=lambda w: max(needs.times_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),

@@ -1,4 +1,4 @@
-# From audio shards to the store of mel-spectrograms.
+# These rules turn shards of audio into the store of mel-spectrograms.
 
 
 rule spectrum:
@@ -7,12 +7,12 @@ rule spectrum:
         audio="results/{dataset}/audio/{sample_rate}/{shard}.npy",
         clips="results/{dataset}/clips/{sample_rate}/{shard}.json",
     output:
-        # Made once for all numbers of bands; as large as the audio, which can go then.
+        # The spectra serve all numbers of bands. They are as large as the audio, which is deleted then.
         spectra=temp("results/{dataset}/spectrum/{sample_rate}/{shard}.npy"),
         record=record("spectrum"),
     log:
         "logs/{dataset}/spectrum/{sample_rate}/{shard}.log",
-    # Before further decoding, so that few shards of audio and of spectra exist at once.
+    # This runs before further decoding, so that few shards of audio and of spectra exist at once.
     priority: 1
     threads: 1
     resources:

@@ -1,4 +1,4 @@
-# Before and after a run: what would go wrong, and why jobs failed.
+# Checks before a run, and reports after it, such as the reasons why jobs failed.
 from howlow import cluster, failures
 
 results_folder = Path("results")
@@ -16,7 +16,7 @@ logger.addHandler(FAILURES)
 onstart:
     if not snakemake_internals.is_local(workflow):
         if any(each["training"]["device"] == "auto" for each in EXPERIMENTS.values()):
-            logger.warning("Trainings with `device: auto` ask the cluster for no GPU; `device: cuda` does.")
+            logger.warning("Trainings with `device: auto` request no GPU from the cluster; `device: cuda` does.")
         try:
             cluster.refuse_second_writer(Path.cwd())
         except HowlowError as error:
@@ -32,10 +32,10 @@ onsuccess:
         path, found = next(iter(differing.items()))
         raise WorkflowError(
             f"{path.parent}: {found.words}. `--touch` does not change what made a result, so the next run makes"
-            f" {len(differing)} results anew, this one among them"
+            f" {len(differing)} results again, including this one"
         )
 
 
 onerror:
     for reason in FAILURES.reasons():
-        print(f"Failed: {reason}", file=sys.stderr)  # the logger says nothing under `--quiet all`
+        print(f"Failed: {reason}", file=sys.stderr)  # the logger is silent under `--quiet all`

@@ -1,5 +1,5 @@
-# From all cells to tables, figures and pages. What reads a file of every cell waits for `runs.csv`, which waits for all of
-# them: naming each would take a third of the planning of 10,000 cells.
+# These rules turn the results of all cells into tables, figures and pages. Those that read a file of every cell have
+# `runs.csv` as input, which needs all of them: naming each would take a third of the planning of 10,000 cells.
 
 
 rule aggregate:
@@ -276,7 +276,7 @@ rule sonify:
         )
 
 
-# All that the entry's rule `all` asks for, but for the page that tells where the rest comes from.
+# The inputs of the rule `all`, except for the page about the provenance of all results.
 RESULTS = [
     *(
         f"results/{name}"

@@ -1,4 +1,4 @@
-# Before anything is read: the library can be imported, and Snakemake is used in a way that is known to work.
+# This runs first: it makes the library importable, and refuses unsupported uses of Snakemake.
 import sys
 from pathlib import Path
 

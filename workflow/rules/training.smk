@@ -1,4 +1,4 @@
-# One job a cell and seed.
+# There is one training job for each cell and seed.
 
 
 rule train:
@@ -7,7 +7,7 @@ rule train:
         tracks="results/{dataset}/tracks.parquet",
         manifest=manifest,
     output:
-        # Snakemake leaves these there: a training whose inputs turn out to be what they were has nothing to do.
+        # Snakemake does not delete these before a job, because the job has nothing to do if its inputs are unchanged.
         record=update(record("train")),
         model=update("results/{dataset}/{model}/{cell}/seed{seed}/model.pt"),
         history=update("results/{dataset}/{model}/{cell}/seed{seed}/history.csv"),
@@ -16,8 +16,8 @@ rule train:
         "logs/{dataset}/{model}/{cell}/seed{seed}.log",
     threads: lambda w: experiment(w)["training"]["threads"]
     resources:
-        # Half as much again in the next attempt, which goes on where the first one was stopped: for its memory, or at
-        # its time limit.
+        # The second attempt gets half as much memory again. It resumes where the first one stopped, for lack of memory
+        # or at its time limit.
         mem_mb=lambda w, attempt: needs.host_mb(spec_of_training(w), takes_gpu(w)) * (attempt + 1) // 2,
         runtime=1440,
         gpu=lambda w: int(takes_gpu(w)),

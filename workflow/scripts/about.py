@@ -1,4 +1,4 @@
-"""What results come from: the complete configuration, what made each kind of result, and all installed versions."""
+"""Write the provenance of the results: the configuration, the code of each kind of result, and installed versions."""
 
 from argparse import Namespace
 from collections import Counter
@@ -26,14 +26,14 @@ def main(args: Namespace) -> list[Path]:
     body = (
         f"<h2>Configuration</h2>\n<pre>{escape(configuration)}</pre>\n"
         f"<h2>What made the results</h2>\n{tables.rows_to_html(_MADE_BY, made_by)}"
-        f"<h2>What is installed where this page was made</h2>\n{tables.rows_to_html(['name', 'version'], versions)}"
+        f"<h2>Packages installed where this page was made</h2>\n{tables.rows_to_html(['name', 'version'], versions)}"
     )
     files.write_text(args.page, tables.page("Configuration and versions", body))
     return [args.configuration, args.versions, args.page]
 
 
 def _made_by(config: dict, results: Path) -> list[tuple[str, ...]]:
-    """A row for each kind of result and each state of code, libraries and device that made some of them."""
+    """One row for each kind of result and each combination of code, libraries and device that made some of them."""
     counts: Counter[tuple[str, ...]] = Counter()
     for what, path in _records(config, results):
         found = records.read(path)
@@ -64,7 +64,7 @@ def _records(config: dict, results: Path) -> list[tuple[str, Path]]:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--results", type=Path, required=True, help="folder with all results")
-    options.add_argument("--configuration", type=Path, required=True, help="YAML file to write")
-    options.add_argument("--versions", type=Path, required=True, help="CSV file to write: what is installed")
-    options.add_argument("--page", type=Path, required=True, help="HTML file to write: both, and what made the results")
+    options.add_argument("--configuration", type=Path, required=True, help="YAML file to write: the configuration")
+    options.add_argument("--versions", type=Path, required=True, help="CSV file to write: installed versions")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: all of it")
     program.run(main, options)

@@ -1,4 +1,4 @@
-"""All cells of one experiment in two tables: runs.csv, a row a cell and seed, and summary.csv, a row a cell."""
+"""Put the results of one experiment into runs.csv (a row per cell and seed) and summary.csv (a row per cell)."""
 
 from argparse import Namespace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Print what a configuration has and will take, by its metadata and the headers of its audio, before anything runs."""
+"""Print the data and the expected costs of a configuration, by its metadata and the headers of its audio files."""
 
 import argparse
 from collections import Counter
@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
             advice = forecast.advice_on_excluded(durations_s, n_clips, settings["seconds"], settings["max_excluded"])
             stopping += [f"datasets.{dataset}: {advice}"] if advice else []
         elif settings["kind"] == "demo":
-            print("  The workflow generates them.")
+            print("  The workflow generates these clips.")
         else:
             _print_missing(config, dataset)
         _print_storage(config, dataset, n_clips)
@@ -48,7 +48,7 @@ def _print_missing(config: dict[str, Any], dataset: str) -> None:
     missing = forecast.missing_metadata(config, dataset)[0]
     print(f"  These are the published counts: {missing} is not there yet.")
     if not specs.is_made_here(config, dataset):
-        print("  warning: without it, a run would stop: the workflow doesn't download this dataset")
+        print("  warning: without it, a run would stop, because the workflow does not download this dataset")
 
 
 def _print_excluded(where: str, excluded: list[tuple[str, str]]) -> None:
@@ -72,7 +72,7 @@ def _print_tags(tracks: Tracks) -> None:
 
 
 def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
-    """Print what the headers say, which decoding may find to be untrue; gives the lengths of the readable files."""
+    """Print the durations that the headers declare, which may be wrong, and return those of the readable files."""
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(audio.declared_seconds, (root / path for path in tracks.paths))
         durations = list(program.progress(found, "audio headers", len(tracks.paths)))
@@ -106,11 +106,11 @@ def _print_trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]]) -
 
 
 def _print_gpus(config: dict[str, Any]) -> None:
-    """What the trainings need of a GPU, the GPUs here, and the cells that don't fit them."""
+    """Print the GPU memory that the trainings need, the GPUs of this machine, and the cells that do not fit them."""
     found = gpus.visible()
     memory_mb = min((gpu.memory_mb for gpu in found), default=0)
     if found:
-        print(f"GPUs of this machine: {len(found)}, of {memory_mb / 1000:.1f} GB at least")
+        print(f"GPUs of this machine: {len(found)}, each with at least {memory_mb / 1000:.1f} GB")
     largest = 0
     for experiment in config["experiments"]:
         if experiment["training"]["device"] == "cpu":
@@ -125,7 +125,7 @@ def _print_gpus(config: dict[str, Any]) -> None:
         largest = max(largest, needs.gpu_mb(trainings[most]))
         for cell, spec in trainings.items():
             if shortage := needs.gpu_shortage(spec, memory_mb):
-                print(f"warning: {name}, {cell}: {shortage}; a run on this machine refuses it")
+                print(f"warning: {name}, {cell}: {shortage}; a run on this machine would refuse it")
     if largest and (n_fitting := memory_mb // largest) > 1:
         print(f"Up to {n_fitting} trainings fit each GPU: `--resources gpu={n_fitting * len(found)}`")
 

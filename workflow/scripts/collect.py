@@ -1,4 +1,4 @@
-"""The tables of all experiments as one."""
+"""Join the tables of all experiments."""
 
 from argparse import Namespace
 from pathlib import Path

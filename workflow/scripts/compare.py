@@ -1,4 +1,4 @@
-"""Statistics of all pairs of representations that differ in one axis: difference, equivalence, effect size."""
+"""Compare all pairs of representations that differ in one axis: difference, equivalence and effect size."""
 
 from argparse import Namespace
 from functools import partial
@@ -43,7 +43,7 @@ def main(args: Namespace) -> list[Path]:
 
 
 def _resampled(cell: tuple[str, str, str], results: Path, seed: int) -> np.ndarray:
-    """ROC AUC of one cell's run on resampled test clips."""
+    """The ROC AUC of one cell and seed on resampled test clips."""
     dataset, model, name = cell
     tracks = tracks_module.read(results / dataset / "tracks.parquet")
     scores = pq.read_table(results / dataset / model / name / f"seed{seed}" / "scores.parquet")
@@ -60,6 +60,6 @@ if __name__ == "__main__":
     options.add_argument("--runs", type=Path, required=True, help="runs.csv of all experiments")
     options.add_argument("--table", type=Path, required=True, help="CSV file to write")
     options.add_argument("--text", type=Path, required=True, help="Markdown file to write: the answer in words")
-    options.add_argument("--page", type=Path, required=True, help="HTML file to write: both")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the answer and the table")
     options.add_argument("--threads", type=int, default=1, help="processes that resample")
     program.run(main, options)

@@ -1,4 +1,4 @@
-"""What the cells of one model on one dataset cost, computed and not measured."""
+"""Compute the costs of all cells of one model on one dataset: GMAC, parameters and stored bytes."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -33,5 +33,5 @@ def main(args: Namespace) -> list[Path]:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
-    options.add_argument("--cost", type=Path, required=True, help="CSV file to write, a row a cell")
+    options.add_argument("--cost", type=Path, required=True, help="CSV file to write, with a row per cell")
     program.run(main, options)

@@ -1,4 +1,4 @@
-"""Training curves of all cells and seeds of one experiment."""
+"""Draw the training curves of all cells and seeds of one experiment."""
 
 from argparse import Namespace
 from pathlib import Path

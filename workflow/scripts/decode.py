@@ -1,4 +1,4 @@
-"""Decode the audio of one shard to clips of one sample rate."""
+"""Decode the audio of one shard into clips at one sample rate."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from howlow import tracks as tracks_module
 def main(args: Namespace) -> None:
     spec = args.spec
     members = sources.by_shard(*tracks_module.read_paths(args.tracks))[args.shard]
-    source = sources.digest(members, args.root)  # before a file is read: one that is replaced meanwhile is noticed
+    source = sources.digest(members, args.root)  # before reading, so that a file that is replaced meanwhile is noticed
     paths = [args.root / path for _, path in members]
     kept: list[str] = []
     excluded: list[tuple[str, str]] = []
@@ -37,7 +37,7 @@ def main(args: Namespace) -> None:
 
 
 def _load(path: Path, root: Path, sample_rate: int, seconds: float) -> np.ndarray | str:
-    """The clip, or the reason why there is none."""
+    """The clip, or the reason why it is excluded."""
     try:
         audio.check_file(path)
         if not path.resolve().is_relative_to(root):
@@ -53,5 +53,5 @@ if __name__ == "__main__":
     options.add_argument("--shard", required=True, help="name of the shard, such as 03")
     options.add_argument("--root", type=Path, required=True, help="folder that the paths of the tracks are relative to")
     options.add_argument("--audio", type=Path, required=True, help=".npy file to write")
-    options.add_argument("--threads", type=int, default=1, help="processes that decode")
+    options.add_argument("--threads", type=int, default=1, help="number of processes that decode")
     program.run(main, options)

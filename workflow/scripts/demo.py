@@ -15,5 +15,5 @@ def main(args: Namespace) -> list[Path]:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--root", type=Path, required=True, help="folder to write to")
-    options.add_argument("--threads", type=int, default=1, help="processes that render clips")
+    options.add_argument("--threads", type=int, default=1, help="number of processes that render clips")
     program.run(main, options)

@@ -1,4 +1,4 @@
-"""ROC AUC and PR AUC of one cell: of every seed, split and tag, and their means over the tags."""
+"""Compute ROC AUC and PR AUC of one cell for every seed, split and tag, and their means over the tags."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -43,7 +43,7 @@ def _rows(seed: int, path: Path, tracks: Tracks) -> list[list[object]]:
 
 
 def _text(value: float) -> str:
-    """Empty where undefined: CSV has no NaN."""
+    """The value as text, which is empty for NaN."""
     return "" if np.isnan(value) else repr(value)
 
 

@@ -1,4 +1,4 @@
-"""All clips of a dataset that take no part, with stage and reason."""
+"""List all excluded clips of a dataset, with stage and reason."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -16,7 +16,7 @@ def main(args: Namespace) -> list[Path]:
         }
         first, *others = per_rate.values()
         if any(other != first for other in others):
-            raise HowlowError(f"{args.clips}: shard {name} left out other clips at one sample rate than at another")
+            raise HowlowError(f"{args.clips}: shard {name} excludes other clips at one sample rate than at another")
         rows += [(clip_id, "decode", reason) for clip_id, reason in first]
     header = ["clip_id", "stage", "reason"]
     files.write_csv(args.excluded, header, rows)
@@ -28,8 +28,8 @@ def main(args: Namespace) -> list[Path]:
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
-    options.add_argument("--left-out", type=Path, required=True, help="CSV file of what the metadata left out")
+    options.add_argument("--left-out", type=Path, required=True, help="CSV file of the clips that the metadata exclude")
     options.add_argument("--clips", type=Path, required=True, help="folder of the records of decoding, by sample rate")
     options.add_argument("--excluded", type=Path, required=True, help="CSV file to write")
-    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the same")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the same list")
     program.run(main, options)

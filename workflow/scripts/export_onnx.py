@@ -1,4 +1,4 @@
-"""Write a trained model as ONNX: spectrograms in, tag probabilities out, and what both mean as its metadata."""
+"""Export a trained model to ONNX, from spectrograms to tag probabilities, with metadata that explain both."""
 
 import argparse
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""Figure 1: ROC AUC, PR AUC and GMAC of every representation of one model on one dataset."""
+"""Draw Figure 1: ROC AUC, PR AUC and GMAC of every representation of one model on one dataset."""
 
 from argparse import Namespace
 from pathlib import Path

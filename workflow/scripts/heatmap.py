@@ -1,4 +1,4 @@
-"""Which tags suffer when resolution goes: ROC AUC by tag and representation, as a table and as a heat map."""
+"""Show which tags suffer from a lower resolution: ROC AUC by tag and representation, as a table and a heat map."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -22,9 +22,9 @@ def main(args: Namespace) -> list[Path]:
 
 
 def _of_cell(folder: Path, name: str) -> pd.DataFrame:
-    """The figures of every tag that is defined on the test clips, the mean over the seeds."""
+    """The metrics of every tag for which they are defined on the test clips, as means over the seeds."""
     cell = Representation.parse(name)
-    # A tag may be named `NA` or `null`: only what is empty is missing.
+    # A tag may be named `NA` or `null`, so only empty fields are missing values.
     metrics = pd.read_csv(folder / name / "metrics.csv", dtype={"tag": str}, keep_default_na=False, na_values=[""])
     metrics["tag"] = metrics["tag"].map(files.from_cell)
     chosen = metrics[(metrics["split"] == "test") & (metrics["tag"] != MACRO)]

@@ -1,4 +1,4 @@
-"""Mel-spectrograms of one shard of power spectra, in dB."""
+"""Compute the mel-spectrograms of one shard of power spectra, in dB."""
 
 from argparse import Namespace
 from functools import partial
@@ -41,7 +41,7 @@ def _bands(index: int, path: Path, sample_rate: int, n_mels: int) -> np.ndarray:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--spectra", type=Path, required=True, help=".npy file of power spectra")
-    options.add_argument("--spectra-record", type=Path, required=True, help="JSON file that came with them")
+    options.add_argument("--spectra-record", type=Path, required=True, help="JSON file with the record of the spectra")
     options.add_argument("--mel", type=Path, required=True, help=".npy file to write")
-    options.add_argument("--threads", type=int, default=1, help="processes")
+    options.add_argument("--threads", type=int, default=1, help="number of processes")
     program.run(main, options)

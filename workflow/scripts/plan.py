@@ -1,10 +1,11 @@
-"""Plan configurations without any data, and check the number of jobs of each rule against a list.
+"""Plan configurations without their data, and compare the number of jobs of each rule with a list.
 
     python workflow/scripts/plan.py config/my.yaml
     python workflow/scripts/plan.py --write my-plans.yaml config/my.yaml config/other.yaml
     python workflow/scripts/plan.py --expect my-plans.yaml
 
-The last of these fails when a change of a configuration, or of howlow, alters a plan: use it in continuous integration.
+The last command fails if a change of a configuration or of howlow alters a plan, which is useful in continuous
+integration.
 """
 
 import argparse
@@ -28,11 +29,11 @@ def main(args: argparse.Namespace) -> None:
     expected = _expected(args.expect) if args.expect else {}
     names = args.configs or list(expected)
     if not names:
-        raise HowlowError("there is nothing to plan: name a configuration, or a list of expected plans by --expect")
+        raise HowlowError("there is nothing to plan; name a configuration, or a list of expected plans with --expect")
     for name in names:
-        configuration.load(name)  # Snakemake's own reader ends in a traceback, or never
+        configuration.load(name)  # Snakemake's own reader may end in a traceback, or hang
     if args.write and args.write.is_file():
-        _expected(args.write)  # only such a list is written over: after --write, the name may have been forgotten
+        _expected(args.write)  # only a list of plans is overwritten: a name may be missing after --write
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         planned = dict(zip(names, pool.map(_plan, names), strict=True))
     if args.write:
@@ -61,7 +62,7 @@ def _expected(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _plan(name: str) -> dict[str, int]:
-    """The jobs of a configuration in a new folder, which has the project's resources and nothing else."""
+    """The number of jobs of each rule, planned in a new folder that has only the project's resources."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "resources").symlink_to(ROOT / "resources")
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
@@ -78,7 +79,7 @@ def _plan(name: str) -> dict[str, int]:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("configs", nargs="*", help="configuration files; those of --expect if none is named")
-    options.add_argument("--expect", type=Path, help="YAML file: the number of jobs of each rule, by configuration")
-    options.add_argument("--write", type=Path, help="such a file to write")
+    options.add_argument("configs", nargs="*", help="configuration files (default: those in the list of --expect)")
+    options.add_argument("--expect", type=Path, help="YAML file: the expected jobs of each rule, by configuration")
+    options.add_argument("--write", type=Path, help="YAML file to write: the planned number of jobs")
     program.run(main, options)

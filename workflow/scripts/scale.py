@@ -1,4 +1,4 @@
-"""What a configuration takes on clusters of several sizes: jobs, disk at its fullest, hours."""
+"""Estimate the jobs, the peak disk usage and the hours that a configuration takes on clusters of several sizes."""
 
 import argparse
 
@@ -48,13 +48,13 @@ if __name__ == "__main__":
     )
     options.add_argument("config", help="configuration file")
     options.add_argument("--nodes", type=int, nargs="+", default=[1, 8, 64], help="numbers of nodes to compute for")
-    options.add_argument("--cores", type=int, default=8, help="jobs of extraction at once on a node, one core each")
-    options.add_argument("--trainings", type=int, default=1, help="trainings at once on a node: its GPUs")
-    options.add_argument("--decode-ms", type=float, default=14, help="decoding a clip at one sample rate")
-    options.add_argument("--spectrum-ms", type=float, default=2.2, help="spectra of 1000 frames, written")
-    options.add_argument("--mel-ms", type=float, default=0.06, help="1000 frames of one mel band, written")
+    options.add_argument("--cores", type=int, default=8, help="extraction jobs at once on a node, one core each")
+    options.add_argument("--trainings", type=int, default=1, help="trainings at once on a node, such as its GPUs")
+    options.add_argument("--decode-ms", type=float, default=14, help="time to decode a clip at one sample rate")
+    options.add_argument("--spectrum-ms", type=float, default=2.2, help="time of 1000 frames of spectra, with writing")
+    options.add_argument("--mel-ms", type=float, default=0.06, help="time of 1000 frames of a mel band, with writing")
     options.add_argument(
-        "--training-gflops", type=float, default=45, help="that one training reaches; a GPU some 10,000"
+        "--training-gflops", type=float, default=45, help="speed of one training; a GPU reaches some 10,000"
     )
-    options.add_argument("--job-s", type=float, default=10, help="what a job takes before its own work")
+    options.add_argument("--job-s", type=float, default=10, help="time of a job before its own work starts")
     program.run(main, options)

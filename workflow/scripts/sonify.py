@@ -1,6 +1,6 @@
-"""Some test clips as each representation keeps them, turned back into sound: FLAC files and a page that plays them.
+"""Turn the spectrograms of some test clips back into sound: FLAC files, and a page that plays them.
 
-The page is one file and needs no network. It has an excerpt from the middle of each clip; the FLAC files and the
+The page is one file that works offline. It plays an excerpt from the middle of each clip; the FLAC files and the
 correlations are of whole clips.
 """
 
@@ -37,7 +37,7 @@ def main(args: Namespace) -> list[Path]:
         cell = partial(_sonify_cell, clip_ids=list(paths), folder=folder, mel=args.mel, spec=spec)
         done = program.progress(program.parallel(cell, representations, args.threads), "sonify", len(representations))
         sounds = [sound for cell_sounds in done for sound in cell_sounds]
-        sounds.sort(key=lambda sound: list(paths).index(sound.clip_id))  # stable: within a clip, the richest first
+        sounds.sort(key=lambda sound: list(paths).index(sound.clip_id))  # stable: the richest stays first
         page = soundpage.page(sounds, paths, folder, spec["seconds"])
     columns = ["clip_id", "cell", "method", "correlation"]
     rows = [(s.clip_id, s.representation.name, s.method, f"{s.correlation:.4f}") for s in sounds]
@@ -52,7 +52,7 @@ def _richest_first(representation: Representation) -> tuple[int, int, int, str]:
 
 
 def _choose(tracks: tracks_module.Tracks, held: set[str], n_clips: int) -> dict[str, str]:
-    """Paths by clip id of test clips of the store, spread evenly over them."""
+    """Choose test clips of the store, spread evenly over all of them; returns their paths by clip id."""
     clips = zip(tracks.clip_ids, tracks.paths, tracks.splits, strict=True)
     test = [(clip_id, path) for clip_id, path, split in clips if split == "test" and clip_id in held]
     n_chosen = min(n_clips, len(test))
@@ -84,7 +84,7 @@ def _sonify_cell(
 
 def _write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # By way of the memory: of a full disk, libsndfile says no more than "System error".
+    # The file is made in memory, because libsndfile says only "System error" if the disk is full.
     content = io.BytesIO()
     soundfile.write(content, samples, sample_rate, format="FLAC", subtype="PCM_16")
     path.write_bytes(content.getbuffer())
@@ -93,15 +93,15 @@ def _write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.epilog = (
-        "--spec has the keys cells (list of names such as 12k_mel48_x2_db), clips (their number), methods (noise,"
-        " griffin_lim), seconds (length of a clip) and window"
-        " (of the spectrograms: periodic or symmetric); the page grows with clips x cells x methods"
+        "--spec has the keys cells (a list of names such as 12k_mel48_x2_db), clips (their number), methods (noise,"
+        " griffin_lim), seconds (the length of a clip) and window (that of the spectrograms, periodic or symmetric)."
+        " The size of the page grows with clips x cells x methods."
     )
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet")
-    options.add_argument("--paths", type=json.loads, required=True, help="where the dataset lies, JSON: its `root`")
+    options.add_argument("--paths", type=json.loads, required=True, help="JSON with the `root` of the dataset")
     options.add_argument("--mel", type=Path, required=True, help="folder with {sample_rate}/{n_mels}/manifest.json")
     options.add_argument("--page", type=Path, required=True, help="HTML file to write")
     options.add_argument("--correlations", type=Path, required=True, help="CSV file to write")
-    options.add_argument("--audio", type=Path, required=True, help="folder to write, a FLAC file for each sound")
-    options.add_argument("--threads", type=int, default=1, help="processes")
+    options.add_argument("--audio", type=Path, required=True, help="folder to write, with a FLAC file for each sound")
+    options.add_argument("--threads", type=int, default=1, help="number of processes")
     program.run(main, options)

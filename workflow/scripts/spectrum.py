@@ -1,4 +1,4 @@
-"""Power spectra of one shard of audio at the reference hop: what all numbers of mel bands are made from."""
+"""Compute the power spectra of one shard of audio at x1, which serve all numbers of mel bands."""
 
 from argparse import Namespace
 from functools import partial
@@ -36,7 +36,7 @@ def _spectrum(index: int, path: Path, window: str) -> np.ndarray:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--audio", type=Path, required=True, help=".npy file of clips")
-    options.add_argument("--clips", type=Path, required=True, help="JSON file that came with them")
+    options.add_argument("--clips", type=Path, required=True, help="JSON file with the record of the clips")
     options.add_argument("--spectra", type=Path, required=True, help=".npy file to write")
-    options.add_argument("--threads", type=int, default=1, help="processes")
+    options.add_argument("--threads", type=int, default=1, help="number of processes")
     program.run(main, options)

@@ -1,4 +1,4 @@
-"""The manifest of one store: all shards of one sample rate and number of bands."""
+"""Write the manifest of one store, which has all shards of one sample rate and number of bands."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -21,11 +21,13 @@ def main(args: Namespace) -> None:
         shards.append({"file": path.name, "clip_ids": record["clip_ids"], "sha256": record["sha256"]})
         shapes.append(array.shape[1:])
         made_by = record["origin"] | {"mel": {key: record[key] for key in ("spec", "code")}}
-        del made_by["decode"]["source"]  # which differs from shard to shard
+        del made_by["decode"]["source"]  # it differs from shard to shard
         origins.append(made_by)
     _check_excluded(excluded, sum(map(len, members.values())), spec["max_excluded"], folder)
     if any(origin != origins[0] for origin in origins):
-        raise store_module.StoreError(f"{folder}: its shards come from different specifications or code")
+        raise store_module.StoreError(
+            f"{folder}: its shards come from different specifications or code; start the workflow again to remake them"
+        )
     records.write(
         args.record,
         spec,
@@ -34,7 +36,7 @@ def main(args: Namespace) -> None:
         n_mels=shapes[0][0],
         n_frames=shapes[0][1],
         dtype=str(array.dtype),
-        window=record["window"],  # of all shards: it decides their origin
+        window=record["window"],  # the same in all shards, because their origin is
         shards=shards,
         n_excluded=len(excluded),
         origin=origins[0],
@@ -47,8 +49,8 @@ def _check_listed(tracks: Path, name: str, listed: list[str], record: dict[str, 
     seen = sorted(record["clip_ids"] + [clip_id for clip_id, _ in record["excluded"]])
     if seen != sorted(listed):
         raise store_module.StoreError(
-            f"{tracks}: lists other clips in shard {name} than were decoded, so it was changed during this run; start"
-            " the workflow again, and it decodes them"
+            f"{tracks}: the clips of shard {name} are not those that were decoded, so this file was changed during the"
+            " run; start the workflow again, and it decodes them"
         )
 
 
@@ -58,7 +60,7 @@ def _check_excluded(excluded: list[tuple[str, str]], n_clips: int, limit: float,
         some = "; ".join(f"{clip_id}: {reason}" for clip_id, reason in excluded[:3])
         raise store_module.StoreError(
             f"{folder}: {len(excluded)} of {n_clips} clips are unusable, more than max_excluded {limit:g} allows:"
-            f" {some}{'; ...' if len(excluded) > 3 else ''}. Mend them, or raise max_excluded of this dataset"
+            f" {some}{'; ...' if len(excluded) > 3 else ''}. Repair them, or raise max_excluded of this dataset"
         )
 
 

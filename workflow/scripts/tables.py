@@ -1,6 +1,6 @@
-"""Tables to read: as in the paper, and beside its figures where the dataset is one of the paper's.
+"""Write tables of the results, as in the paper, and beside its figures if the experiment is the paper's.
 
-Written as the files' endings say: .csv, .md (Markdown), .tex (LaTeX with booktabs), .html.
+The format follows from the ending of each file: .csv, .md (Markdown), .tex (LaTeX with booktabs) or .html.
 """
 
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""Tag music with a trained model: the most probable tags of each file, whatever its length."""
+"""Tag music of any length with a trained model: print the most probable tags of each file."""
 
 import argparse
 import csv
@@ -20,7 +20,7 @@ from howlow import audio, files, program, tagging, training
 from howlow.errors import HowlowError
 from howlow.tagging import Tagger
 
-# What is taken from a folder. A file that is named is tried, whatever its name.
+# Endings of the files that are taken from a folder. Files that are named themselves are always tried.
 SUFFIXES = {".aac", ".aif", ".aiff", ".ape", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma", ".wv"}
 _BAR_WIDTH = 20
 
@@ -35,20 +35,20 @@ def main(args: Namespace) -> None:
     tagger = tagging.load(args.model)
     device = training.prepare(torch.get_num_threads(), args.device)
     training.lay_out(tagger.network, device)
-    torch.backends.cudnn.allow_tf32 = False  # a GPU computes as exactly as a CPU
+    torch.backends.cudnn.allow_tf32 = False  # so that a GPU computes as exactly as a CPU
     n_paths = len(paths) + len(bad)
     results = _results(tagger, program.progress(paths, "tag"), args.top, bad)
     with _opened(args.output) as stream:
         for text in FORMATS[args.format](results, tagger.description):
-            tqdm.write(text, stream, end="")  # which keeps clear of the bar
+            tqdm.write(text, stream, end="")  # does not disturb the progress bar
     if bad:
         raise HowlowError(f"{len(bad)} of {n_paths} files could not be tagged")
 
 
 def _expanded(paths: list[Path], bad: list[Path]) -> Iterator[Path]:
-    """The files, and those in the folders, among some paths; folders that can't be read are added to `bad`."""
+    """Replace folders by the audio files in them; folders that can't be read are added to `bad`."""
     for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112 - which takes a path that can't be looked at for none
+        if not os.path.isdir(path):  # noqa: PTH112 - it gives False for a path that can't be accessed
             yield path
             continue
         n_bad = len(bad)
@@ -59,7 +59,7 @@ def _expanded(paths: list[Path], bad: list[Path]) -> Iterator[Path]:
 
 
 def _files_in(folder: Path, bad: list[Path]) -> list[Path]:
-    """The audio files in a folder and below it, by name; the hidden ones are left out."""
+    """The audio files in a folder and its subfolders, sorted by name and without hidden ones."""
 
     def report(error: OSError) -> None:
         _report(f"{error.filename}: the folder can't be read: {error.strerror}")
@@ -70,7 +70,7 @@ def _files_in(folder: Path, bad: list[Path]) -> list[Path]:
 
 
 def _check_output(path: Path, inputs: list[Path]) -> None:
-    """Refuse to write over one of the files to read, or over music: `--output *.mp3` names a song."""
+    """Refuse to overwrite an input file, or music, which `--output *.mp3` would do."""
     files.refuse_overwriting(path, inputs)
     if os.path.isfile(path) and (  # noqa: PTH113 - as above
         path.suffix.lower() in SUFFIXES or isinstance(audio.declared_seconds(path), float)
@@ -79,7 +79,7 @@ def _check_output(path: Path, inputs: list[Path]) -> None:
 
 
 def _results(tagger: Tagger, paths: Iterable[Path], top: int, bad: list[Path]) -> Iterator[Result]:
-    """Tag file after file; those that can't be are reported and added to `bad`."""
+    """Tag one file after another; those that can't be tagged are reported and added to `bad`."""
     for path in paths:
         try:
             with _without_remarks():
@@ -92,17 +92,17 @@ def _results(tagger: Tagger, paths: Iterable[Path], top: int, bad: list[Path]) -
         if tagged.is_repeated:
             _report(f"{path}: {tagged.seconds:.2f} s, repeated to the {tagger.seconds:g} s that the model needs")
         order = np.argsort(-tagged.probabilities, kind="stable")[:top]
-        name = os.fsencode(path).decode("utf-8", "backslashreplace")  # a file's name may be no text
-        # Six digits: what is beyond depends on the processor.
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")  # the name of a file need not be text
+        # Six digits, because further ones depend on the processor.
         yield name, {tagger.tags[i]: float(f"{tagged.probabilities[i]:.6g}") for i in order}
 
 
 @contextmanager
 def _without_remarks() -> Iterator[None]:
-    """Keep libmpg123's remarks on harmless faults of an MP3 off the terminal.
+    """Suppress libmpg123's remarks on harmless faults of an MP3.
 
-    It writes them to file descriptor 2, past Python. Errors that are raised in the meantime are printed afterwards; of
-    the progress bar at most one refresh is lost.
+    It writes them to file descriptor 2, and not through Python. Errors are printed afterwards, and the progress bar
+    loses at most one refresh.
     """
     terminal = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -120,7 +120,7 @@ def _report(message: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """A text whose control characters, which a file's name may have, do nothing to a terminal."""
+    """A text with its control characters escaped; the name of a file may have such characters."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
@@ -160,7 +160,7 @@ FORMATS: dict[str, Callable[[Iterable[Result], dict[str, Any]], Iterator[str]]] 
 
 @contextmanager
 def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or the file that the user named; /dev/stdout is the former."""
+    """The stream to write to: standard output, or the file that the user named."""
     if path is None or _is_standard_output(path):
         yield sys.stdout
         return
@@ -177,7 +177,7 @@ def _is_standard_output(path: Path) -> bool:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"is a whole number from 1 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
 
 
@@ -185,8 +185,8 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--model", type=Path, required=True, help="model.pt of a training")
     options.add_argument("--top", type=_positive, metavar="N", default=10, help="number of tags to print (default: 10)")
-    options.add_argument("--format", choices=list(FORMATS), default="text", help="default: text")
+    options.add_argument("--format", choices=list(FORMATS), default="text", help="format of the output (default: text)")
     options.add_argument("--output", type=Path, metavar="FILE", help="file to write instead of standard output")
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto")
-    options.add_argument("files", type=Path, nargs="+", help="audio files, and folders of them")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: auto)")
+    options.add_argument("files", type=Path, nargs="+", help="audio files, and folders with audio files")
     program.run(main, options)

@@ -1,4 +1,4 @@
-"""How long the cells of one model on one dataset take on this machine: extraction, inference, training."""
+"""Measure how long the cells of one model on one dataset take on this machine: extraction, inference and training."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -50,5 +50,5 @@ if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
     program.add_device_options(options)
-    options.add_argument("--times", type=Path, required=True, help="CSV file to write, a row a cell, beside the cells")
+    options.add_argument("--times", type=Path, required=True, help="CSV file to write, in the folder of the cells")
     program.run(main, options)

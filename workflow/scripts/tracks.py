@@ -1,4 +1,4 @@
-"""Read a dataset's own metadata into tracks.parquet."""
+"""Turn the metadata of a dataset into tracks.parquet."""
 
 import json
 from argparse import Namespace
@@ -24,9 +24,9 @@ def main(args: Namespace) -> None:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument(
-        "--paths", type=json.loads, required=True, help="where it lies, as howlow.specs.paths says, JSON"
+        "--paths", type=json.loads, required=True, help="JSON with the paths of the dataset, see howlow.specs.paths"
     )
-    options.add_argument("--metadata", type=json.loads, default={}, help="the files that are read, by name, JSON")
+    options.add_argument("--metadata", type=json.loads, default={}, help="JSON with the metadata files by name")
     options.add_argument("--tracks", type=Path, required=True, help="Parquet file to write")
-    options.add_argument("--left-out", type=Path, required=True, help="CSV file to write: what was left out, and why")
+    options.add_argument("--left-out", type=Path, required=True, help="CSV file to write: clips left out, and reasons")
     program.run(main, options)

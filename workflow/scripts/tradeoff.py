@@ -1,4 +1,4 @@
-"""The trade-off between accuracy and cost: a table, a figure of one experiment, and what to take."""
+"""Write the trade-off between accuracy and cost: a table, a figure of one experiment, and recommendations."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -34,7 +34,7 @@ def main(args: Namespace) -> list[Path]:
 
 
 def _times(path: Path) -> pd.DataFrame:
-    """times.csv with the representation in columns of its own."""
+    """Read times.csv, and split the name of the cell into the columns of the representation."""
     table = pd.read_csv(path)
     cells = [Representation.parse(name) for name in table["cell"]]
     keys = pd.DataFrame(
@@ -49,6 +49,6 @@ if __name__ == "__main__":
     options.add_argument("--results", type=Path, required=True, help="folder with all results")
     options.add_argument("--table", type=Path, required=True, help="CSV file to write")
     options.add_argument("--text", type=Path, required=True, help="Markdown file to write: the recommendations")
-    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the same")
+    options.add_argument("--page", type=Path, required=True, help="HTML file to write: the recommendations")
     options.add_argument("--figures", type=Path, nargs="+", required=True, help="files to write: .pdf, .png, .svg")
     program.run(main, options)

@@ -26,7 +26,7 @@ def main(args: Namespace) -> None:
             "tracks": tracks_module.read(args.tracks).digest(),
         }
         if _is_current(args, inputs):
-            print("its specification, code, clips and labels are what they were: there is nothing to train")
+            print("the specification, code, clips and labels have not changed, so there is nothing to train")
             for path in _results(args.folder):
                 path.touch()
         else:
@@ -39,7 +39,7 @@ def main(args: Namespace) -> None:
 
 
 def _is_current(args: Namespace, inputs: dict[str, str]) -> bool:
-    """Whether this very training has been done: its inputs may be new files with the content of before."""
+    """Whether the results are already those of this training; its inputs may be new files with the same content."""
     expected = {"spec": args.spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
     return records.difference(args.folder / "run.json", expected) is None and all(
         path.exists() for path in _results(args.folder)
@@ -56,7 +56,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
-    # Which GPU it is, a variable of the environment says: a cluster has set it, or `gpus.place`.
+    # This variable says which GPU is used. The cluster sets it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
     device = training.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
@@ -102,7 +102,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         args.folder / "run.json",
         spec,
         Path(__file__),
-        [args.folder / name for name in ("history.csv", "scores.parquet")],  # which other programs read
+        [args.folder / name for name in ("history.csv", "scores.parquet")],  # the outputs that other programs read
         inputs=inputs,
         seed=spec["seed"],
         device=", ".join(dict.fromkeys(devices)),
@@ -114,7 +114,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
 
 
 def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:
-    """Memory of the device that spectrograms may fill, in MB; a GPU that is too small for the training is refused."""
+    """GPU memory that spectrograms may fill, in MB; a GPU that is too small for the training is refused."""
     if device.type != "cuda":
         return 0
     memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
@@ -151,7 +151,7 @@ def _write_scores(
         pq.write_table(pa.Table.from_arrays(list(columns.values()), names=list(columns)), beside)
 
 
-# From buffers, because `pa.array` imports pandas: half a second of every training.
+# Arrays are made from buffers, because `pa.array` would import pandas, which takes half a second.
 def _strings(values: list[str]) -> pa.Array:
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)

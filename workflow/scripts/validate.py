@@ -1,4 +1,4 @@
-"""Check configuration files in a second, without their data: one line says what is wrong, and where."""
+"""Check configuration files in a second and without their data; one line says what is wrong, and where."""
 
 import argparse
 
@@ -10,7 +10,7 @@ def main(args: argparse.Namespace) -> None:
     for path in args.configs:
         config = configuration.load(path)
         for dataset in config["datasets"]:
-            specs.paths(config, dataset)  # which expands `~` and variables
+            specs.paths(config, dataset)  # checks `~` and variables in paths
 
 
 if __name__ == "__main__":
