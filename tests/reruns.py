@@ -106,6 +106,10 @@ def _delete(*names: str) -> Callable[[Path], object]:
     return change
 
 
+def _delete_folders(pattern: str) -> Callable[[Path], object]:
+    return lambda folder: [shutil.rmtree(path) for path in folder.glob(f"results/{pattern}")]
+
+
 def _cut(name: str) -> Callable[[Path], object]:
     """A file loses its second half, as where a disk was full; its date stays."""
 
@@ -268,6 +272,16 @@ TABLE = [
         "a cell's `metrics.csv` deleted",
         {"evaluate": 1, **_OF_MUSICNN},
         files=_delete("tiny/musicnn/12k_mel8_x1_db/metrics.csv"),
+    ),
+    Change(
+        "the folder of a training deleted",
+        {"train": 1, "evaluate": 1, **_OF_MUSICNN},
+        files=_delete_folders("tiny/musicnn/12k_mel8_x1_db/seed1"),
+    ),
+    Change(
+        "the folder of a cell deleted",
+        {"train": 2, "evaluate": 1, **_OF_MUSICNN},
+        files=_delete_folders("tiny/musicnn/12k_mel8_x1_db"),
     ),
     Change(
         "a training's `run.json` damaged",

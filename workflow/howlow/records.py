@@ -35,7 +35,8 @@ def write(record: Path, spec: dict[str, Any], script: Path, outputs: Iterable[Pa
     record : the file to write
     spec : what the program read of the configuration
     script : the program's file
-    outputs : the files that it wrote, or those of them that later programs read
+    outputs : the files that it wrote, or those of them that later programs read; and others without which these are
+        of no use
     more : what else the record is to say
     """
     content = {
