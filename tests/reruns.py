@@ -349,7 +349,8 @@ def _add_clip(folder: Path) -> None:
 
 
 def _move_audio(folder: Path) -> None:
-    (folder / "music" / "mp3").rename(folder / "elsewhere")
+    """By a copy that keeps dates: the other collection has the same audio, and keeps it."""
+    shutil.copytree(folder / "music" / "mp3", folder / "elsewhere")
 
 
 def _rename_table(folder: Path) -> None:
