@@ -413,12 +413,14 @@ def inputs_of_decode(wildcards):
 
 
 def inputs_of_tracks(wildcards):
-    """The dataset's own metadata. Of a user's files only the content counts, which `changed` looks at."""
+    """The metadata that the workflow makes itself.
+
+    Of a user's files only the content counts, which `changed` looks at; and Snakemake would take braces in their names
+    for wildcards.
+    """
+    made = Path("results", wildcards.dataset, "source")
     files = specs.metadata_files(config, wildcards.dataset).values()
-    if specs.is_made_here(config, wildcards.dataset):
-        made = Path("results", wildcards.dataset, "source")
-        return [str(path) if path.is_relative_to(made) else ancient(str(path)) for path in files]
-    return [ancient(str(path)) for path in files if path.exists()]  # the program says which is missing
+    return [str(path) for path in files if path.is_relative_to(made)]
 
 
 def paths(wildcards, input):
