@@ -122,6 +122,17 @@ def _cut(name: str) -> Callable[[Path], object]:
     return change
 
 
+def _overwrite(name: str) -> Callable[[Path], object]:
+    """The middle of a file becomes zeros, as after a power cut; its size stays."""
+
+    def change(folder: Path) -> None:
+        path = folder / "results" / name
+        content = path.read_bytes()
+        path.write_bytes(content[:400] + bytes(len(content) - 800) + content[-400:])
+
+    return change
+
+
 def delete_snakemake(folder: Path) -> None:
     """Delete what Snakemake keeps for itself."""
     shutil.rmtree(folder / ".snakemake", ignore_errors=True)  # a copy of the results has none
@@ -297,6 +308,11 @@ TABLE = [
         "`tracks.parquet` damaged",
         {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
         files=_cut("tiny/tracks.parquet"),
+    ),
+    Change(
+        "zeros inside `tracks.parquet`",
+        {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
+        files=_overwrite("tiny/tracks.parquet"),
     ),
     Change(
         "a shard of the store of 16 kHz lost (its trainings find nothing to do)",

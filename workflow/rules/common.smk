@@ -164,11 +164,17 @@ def clips(dataset):
 
 
 def metadata_of(w):
-    """What the record of `tracks` has to say of the dataset's own files: what it says, unless one has changed."""
+    """What the record of `tracks` has to say of files.
+
+    Of the dataset's own files that is what it says, unless one has changed; of `tracks.parquet` it is its content, as
+    everything else is made by it.
+    """
     record = records.read(Path(STAGES["tracks"].record.format(dataset=w.dataset))) or {}
     recorded = record.get("metadata", {})
     name = sources.changed(specs.metadata_files(config, w.dataset), recorded)
-    return {"metadata": recorded if name is None else recorded | {name: "changed"}}
+    path = Path(STAGES["tracks"].result.format(dataset=w.dataset))
+    content = {path.name: files.sha256(path)} if path.is_file() else {}
+    return {"metadata": recorded if name is None else recorded | {name: "changed"}} | content
 
 
 def origin_of_spectra(w):
