@@ -106,6 +106,10 @@ def _delete(*names: str) -> Callable[[Path], object]:
     return change
 
 
+def _delete_folders(pattern: str) -> Callable[[Path], object]:
+    return lambda folder: [shutil.rmtree(path) for path in folder.glob(f"results/{pattern}")]
+
+
 def _cut(name: str) -> Callable[[Path], object]:
     """Cut off the second half of a file, as on a full disk, and keep its date."""
 
@@ -114,6 +118,17 @@ def _cut(name: str) -> Callable[[Path], object]:
         status = path.stat()
         os.truncate(path, status.st_size // 2)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return change
+
+
+def _overwrite(name: str) -> Callable[[Path], object]:
+    """The middle of a file becomes zeros, as after a power cut; its size stays."""
+
+    def change(folder: Path) -> None:
+        path = folder / "results" / name
+        content = path.read_bytes()
+        path.write_bytes(content[:400] + bytes(len(content) - 800) + content[-400:])
 
     return change
 
@@ -270,6 +285,16 @@ TABLE = [
         files=_delete("tiny/musicnn/12k_mel8_x1_db/metrics.csv"),
     ),
     Change(
+        "the folder of a training deleted",
+        {"train": 1, "evaluate": 1, **_OF_MUSICNN},
+        files=_delete_folders("tiny/musicnn/12k_mel8_x1_db/seed1"),
+    ),
+    Change(
+        "the folder of a cell deleted",
+        {"train": 2, "evaluate": 1, **_OF_MUSICNN},
+        files=_delete_folders("tiny/musicnn/12k_mel8_x1_db"),
+    ),
+    Change(
         "a training's `run.json` damaged",
         {"train": 1, "evaluate": 1, **_OF_MUSICNN},
         files=_cut("tiny/musicnn/12k_mel8_x1_db/seed1/run.json"),
@@ -283,6 +308,11 @@ TABLE = [
         "`tracks.parquet` damaged",
         {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
         files=_cut("tiny/tracks.parquet"),
+    ),
+    Change(
+        "zeros inside `tracks.parquet`",
+        {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
+        files=_overwrite("tiny/tracks.parquet"),
     ),
     Change(
         "a shard of the store of 16 kHz lost (its trainings find nothing to do)",
@@ -335,7 +365,8 @@ def _add_clip(folder: Path) -> None:
 
 
 def _move_audio(folder: Path) -> None:
-    (folder / "music" / "mp3").rename(folder / "elsewhere")
+    """By a copy that keeps dates: the other collection has the same audio, and keeps it."""
+    shutil.copytree(folder / "music" / "mp3", folder / "elsewhere")
 
 
 def _rename_table(folder: Path) -> None:

@@ -15,10 +15,11 @@ def test_odd_characters_in_the_path_of_the_checkout_and_in_settings(finished, tm
     project = copy_project(tmp_path / NAME)
     folder = project / "music" / "{b} ra"
     folder.mkdir(parents=True)
-    rows = ["path,tags"]
+    rows = ["path,split,tags"]
     for number, audio in enumerate(sorted(finished.glob("results/tiny/source/mp3/*/*.mp3"))):
         shutil.copyfile(audio, folder / f"{number}.mp3")
-        rows.append(f"{number}.mp3,{'{tag}' if number % 2 else 'b'}{{s}}c{number % 3}")
+        split = ["train", "validation", "test"][number % 3]
+        rows.append(f"{number}.mp3,{split},{'{tag}' if number % 2 else 'b'}{{s}}c{number % 3}")
     (project / "music" / "{t} racks.csv").write_text("\n".join(rows) + "\n")
     dataset = {"kind": "table", "root": "music/{b} ra", "table": "music/{t} racks.csv", "separator": "{s}"}
     dataset |= {"tags": ["{tag}", "b", "c1"], "shards": 2, "seconds": 2}

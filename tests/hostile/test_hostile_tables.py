@@ -216,6 +216,22 @@ def test_a_split_is_made_of_the_clips_that_are_left(tmp_path):
     assert Counter(tracks.read(tmp_path / "tracks.parquet").splits) == {"train": 80, "validation": 10, "test": 10}
 
 
+DAMAGES = {
+    "cut off": lambda content: content[:6],
+    "zeros inside": lambda content: content[:400] + bytes(len(content) - 800) + content[-400:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_tracks_that_are_damaged_are_named(damage, tmp_path):
+    path = write(tmp_path / "t.csv", text())
+    assert run_tracks(tmp_path, table=str(path)).returncode == 0
+    written = tmp_path / "tracks.parquet"
+    written.write_bytes(damage(written.read_bytes()))
+    with pytest.raises(files.DamagedFileError, match=r"tracks\.parquet: is damaged; start the workflow again"):
+        tracks.read(written)
+
+
 TAG_LISTS = {
     # name: the content of the text file that `tags` names, and the message
     "empty": (b"", "tags.txt: lists no tag; it has to name one tag a line"),

@@ -108,6 +108,16 @@ def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataF
     return table.merge(made_on, on=KEYS, how="left", validate="one_to_one")
 
 
+def of_cells(spec: dict[str, Any], results: Path) -> list[Path]:
+    """The files of single cells and trainings that the tables are made from.
+
+    They belong to the record of the tables: figures and statistics read further files of every cell, and rely on it
+    that all cells are there where the tables are.
+    """
+    names = ["metrics.csv", *(f"seed{seed}/run.json" for seed in spec["seeds"])]
+    return [results / spec["dataset"] / spec["model"] / cell / name for cell in spec["cells"] for name in names]
+
+
 def _listed(names: pd.Series) -> str:
     return ", ".join(sorted(set(names)))
 

@@ -35,7 +35,8 @@ def write(record: Path, spec: dict[str, Any], script: Path, outputs: Iterable[Pa
     record : the file to write
     spec : the specification of the job
     script : the program's file
-    outputs : the files that it wrote, or those of them that later programs read
+    outputs : the files that it wrote, or those of them that later programs read; and others without which these are
+        of no use
     more : further entries of the record
     """
     content = {

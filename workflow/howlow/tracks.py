@@ -88,7 +88,9 @@ def _table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:  # pq.read_table would import pandas, which takes half a second
             return file.read(columns)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None):  # of the system, such as of a missing file
+            raise
         raise files.DamagedFileError(f"{path}: is damaged; start the workflow again to make it anew") from None
 
 

@@ -101,11 +101,17 @@ def clips(dataset):
 
 
 def metadata_of(w):
-    """The expected entry of the record of `tracks` about the dataset's own files: the recorded one, if none changed."""
+    """The entries that the record of `tracks` must have about files.
+
+    About the dataset's own files it is the recorded one, if none has changed. About `tracks.parquet` it is the digest of
+    its content, because everything else depends on it.
+    """
     record = records.read(Path(STAGES["tracks"].record.format(dataset=w.dataset))) or {}
     recorded = record.get("metadata", {})
     name = sources.changed(specs.metadata_files(config, w.dataset), recorded)
-    return {"metadata": recorded if name is None else recorded | {name: "changed"}}
+    path = Path(STAGES["tracks"].result.format(dataset=w.dataset))
+    content = {path.name: files.sha256(path)} if path.is_file() else {}
+    return {"metadata": recorded if name is None else recorded | {name: "changed"}} | content
 
 
 def origin_of_spectra(w):
@@ -349,12 +355,14 @@ def inputs_of_decode(wildcards):
 
 
 def inputs_of_tracks(wildcards):
-    """The dataset's own metadata. Only the content of a user's files counts, which `changed` checks."""
-    files = specs.metadata_files(config, wildcards.dataset).values()
-    if specs.is_made_here(config, wildcards.dataset):
-        made = Path("results", wildcards.dataset, "source")
-        return [str(path) if path.is_relative_to(made) else ancient(str(path)) for path in files]
-    return [ancient(str(path)) for path in files if path.exists()]  # the program reports missing files
+    """The metadata that the workflow makes itself.
+
+    Only the content of a user's files counts, which `changed` checks. Snakemake would take braces in their names for
+    wildcards.
+    """
+    made = Path("results", wildcards.dataset, "source")
+    paths = specs.metadata_files(config, wildcards.dataset).values()
+    return [str(path) for path in paths if path.is_relative_to(made)]
 
 
 def paths(wildcards, input):

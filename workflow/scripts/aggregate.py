@@ -14,7 +14,7 @@ def main(args: Namespace) -> list[Path]:
     files.write_frame(args.runs, runs)
     files.write_frame(args.summary, summary)
     print(f"{len(runs)} runs of {len(summary)} cells")
-    return [args.runs, args.summary]
+    return [args.runs, args.summary, *aggregation.of_cells(args.spec, args.results)]
 
 
 if __name__ == "__main__":

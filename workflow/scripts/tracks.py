@@ -15,7 +15,8 @@ def main(args: Namespace) -> None:
     tracks.write(args.tracks, args.spec["dataset"], datasets.split_rule(args.spec), source)
     files.write_csv(args.left_out, ["clip_id", "stage", "reason"], [(clip, "tracks", why) for clip, why in left_out])
     if args.record:
-        records.write(args.record, args.spec, Path(__file__), [args.tracks, args.left_out], metadata=states)
+        content = {"metadata": states, args.tracks.name: files.sha256(args.tracks)}
+        records.write(args.record, args.spec, Path(__file__), [args.tracks, args.left_out], **content)
     print(f"{len(tracks.clip_ids)} clips {dict(Counter(tracks.splits))}, {len(tracks.tags)} tags")
     for clip_id, reason in left_out:
         print(f"left out: {clip_id}: {reason}")
