@@ -1,6 +1,7 @@
 """The last lines of a run say why jobs failed, however the run was started."""
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -54,8 +55,17 @@ def test_make_names_a_configuration_that_is_not_there(tmp_path):
 def make(project, *arguments):
     """Run `make` with the environment of the tests; gives the finished process, with both streams in `stdout`."""
     ready = ["--old-file", f"{sys.prefix}/runtime", f"VENV={sys.prefix}"]
-    command = ["make", *ready, *arguments]
-    return subprocess.run(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # `make test` tells what it starts that they are below it.
+    by_user = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *ready, *arguments],
+        cwd=project,
+        env=by_user,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 class TestReasons:

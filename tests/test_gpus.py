@@ -141,7 +141,10 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
 
 
 def test_gpus_of_the_machine_that_submits_to_a_cluster_do_not_count(machine, tmp_path):
-    """On a cluster, `auto` asks for no GPU. Nothing is submitted here, because SLURM's commands are missing."""
+    """On a cluster, `auto` asks for no GPU. Nothing is submitted here: the queue is empty, and `sbatch` refuses all."""
+    for command, status in (("squeue", 0), ("sbatch", 1), ("sinfo", 1), ("scontrol", 1), ("sacct", 1), ("sacctmgr", 1)):
+        (tmp_path / "bin" / command).write_text(f"#!/bin/sh\nexit {status}\n")
+        (tmp_path / "bin" / command).chmod(0o755)
     for path in ("tracks.parquet", "mel/12000/8/manifest.json"):
         (tmp_path / "results/tiny" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "results/tiny" / path).touch()
