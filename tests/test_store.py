@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from howlow import files, mel
-from howlow.store import StoreError, content_digest, open_store, verify
+from howlow.store import content_digest, open_store, verify
 
 N_MELS, N_FRAMES = 8, 21
 SHARDS = {"00.npy": ["a", "b", "c"], "01.npy": [], "02.npy": ["d", "e"]}
@@ -101,7 +101,7 @@ def test_a_damaged_shard_is_named_and_set_aside(manifest, damage, opening, verif
         if message is None:
             check(manifest)
             continue
-        with pytest.raises(StoreError) as error:
+        with pytest.raises(files.DamagedFileError) as error:
             check(manifest)
         assert message in str(error.value)
         assert str(error.value).startswith(f"{path}: is ")

@@ -10,6 +10,7 @@ from howlow import files, records, specs
 from howlow.errors import HowlowError
 from howlow.metrics import MACRO
 from howlow.representation import Representation
+from howlow.scores import read_metrics
 from howlow.store import content_digest
 from howlow.tracks import read as read_tracks
 from howlow.words import CELL
@@ -130,7 +131,7 @@ def _clip_counts(results: Path, dataset: str, sample_rate: int, n_mels: int) -> 
 
 
 def _macro(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path)
+    table = read_metrics(path)
     return table[(table["tag"] == MACRO) & (table["split"] == "test")].set_index("seed")
 
 

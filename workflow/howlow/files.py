@@ -177,6 +177,20 @@ def _flush_entries(folder: Path) -> None:
         _flush(folder)
 
 
+def set_aside(path: Path, why: str) -> DamagedFileError:
+    """Rename a damaged file, so that it counts as missing and the next run makes it anew.
+
+    Several programs may find and rename it at the same time.
+
+    Returns
+    -------
+    DamagedFileError, to be raised
+    """
+    with suppress(FileNotFoundError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return DamagedFileError(f"{path}: is damaged: {why}. It is set aside; start the workflow again to make it anew")
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write a text file, whole or not at all."""
     with whole(path) as beside:

@@ -3,7 +3,6 @@
 Larger hops take every k-th frame, and `log` is computed from `db`, so that neither takes storage.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from howlow import files, mel, provenance
-from howlow.errors import HowlowError
 
 
-class StoreError(HowlowError):
+class StoreError(files.DamagedFileError):
     """The content of a store does not match its manifest; the message names the file."""
 
 
@@ -130,9 +128,9 @@ def open_shard(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     except FileNotFoundError:
         raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
     except (OSError, ValueError, EOFError):
-        raise _set_aside(path, "it is cut off or overwritten") from None
+        raise files.set_aside(path, "it is cut off or overwritten") from None
     if array.shape[: len(shape)] != shape:
-        raise _set_aside(path, f"it has the shape {array.shape} and not {shape}")
+        raise files.set_aside(path, f"it has the shape {array.shape} and not {shape}")
     return array
 
 
@@ -153,14 +151,7 @@ def verify(manifest_path: Path | str) -> None:
         except FileNotFoundError:
             raise StoreError(f"{path}: is missing; start the workflow again to make it anew") from None
         if not is_intact:
-            raise _set_aside(path, "its bytes are not those that were written")
-
-
-def _set_aside(path: Path, why: str) -> StoreError:
-    """Rename a damaged shard, so that it counts as missing. Several trainings may do so at the same time."""
-    with suppress(FileNotFoundError):
-        path.replace(path.with_name(f"{path.name}.damaged"))
-    return StoreError(f"{path}: is damaged: {why}. It is set aside; start the workflow again to make it anew")
+            raise files.set_aside(path, "its bytes are not those that were written")
 
 
 def content_digest(manifest: dict[str, Any]) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from howlow import comparison, files, program, tables
 from howlow import tracks as tracks_module
 from howlow.representation import Representation
+from howlow.scores import read_scores
 from howlow.words import CELL, MODELS
 
 
@@ -46,12 +46,9 @@ def _resampled(cell: tuple[str, str, str], results: Path, seed: int) -> np.ndarr
     """The ROC AUC of one cell and seed on resampled test clips."""
     dataset, model, name = cell
     tracks = tracks_module.read(results / dataset / "tracks.parquet")
-    scores = pq.read_table(results / dataset / model / name / f"seed{seed}" / "scores.parquet")
-    is_test = np.array(scores["split"].to_pylist()) == "test"
-    row_of = {clip_id: row for row, clip_id in enumerate(tracks.clip_ids)}
-    rows = [row_of[clip_id] for clip_id in scores["clip_id"].to_pylist()]
-    values = np.column_stack([scores[tag].to_numpy() for tag in tracks.tags])
-    return comparison.bootstrap(tracks.labels[rows][is_test], values[is_test])
+    scores = read_scores(results / dataset / model / name / f"seed{seed}" / "scores.parquet", tracks)
+    is_test = scores.splits == "test"
+    return comparison.bootstrap(scores.labels[is_test], scores.activations[is_test])
 
 
 if __name__ == "__main__":

@@ -4,13 +4,11 @@ from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from howlow import files, metrics, program
 from howlow import tracks as tracks_module
+from howlow.scores import METRICS, read_scores
 from howlow.tracks import Tracks
-
-HEADER = ["seed", "split", "tag", "roc_auc", "pr_auc", "n_positive", "n_clips"]
 
 
 def main(args: Namespace) -> list[Path]:
@@ -18,20 +16,16 @@ def main(args: Namespace) -> list[Path]:
     rows: list[list[object]] = []
     for seed in args.spec["seeds"]:
         rows += _rows(seed, args.folder / f"seed{seed}" / "scores.parquet", tracks)
-    files.write_csv(args.folder / "metrics.csv", HEADER, rows)
+    files.write_csv(args.folder / "metrics.csv", METRICS, rows)
     return [args.folder / "metrics.csv"]
 
 
 def _rows(seed: int, path: Path, tracks: Tracks) -> list[list[object]]:
-    scores = pq.read_table(path)
-    row_of = {clip_id: row for row, clip_id in enumerate(tracks.clip_ids)}
-    truth = tracks.labels[[row_of[clip_id] for clip_id in scores["clip_id"].to_pylist()]]
-    values = np.column_stack([scores[tag].to_numpy() for tag in tracks.tags])
-    split_of = np.array(scores["split"].to_pylist())
+    scores = read_scores(path, tracks)
     rows: list[list[object]] = []
     for split in ("validation", "test"):
-        chosen = split_of == split
-        by_tag = metrics.per_tag(tracks.tags, truth[chosen], values[chosen])
+        chosen = scores.splits == split
+        by_tag = metrics.per_tag(tracks.tags, scores.labels[chosen], scores.activations[chosen])
         roc_auc, pr_auc = metrics.macro(by_tag)
         n_clips = int(chosen.sum())
         rows.append([seed, split, metrics.MACRO, _text(roc_auc), _text(pr_auc), "", n_clips])

@@ -9,6 +9,7 @@ from howlow import files, plots, program
 from howlow.metrics import MACRO
 from howlow.plots import tags
 from howlow.representation import Representation
+from howlow.scores import read_metrics
 
 
 def main(args: Namespace) -> list[Path]:
@@ -24,9 +25,7 @@ def main(args: Namespace) -> list[Path]:
 def _of_cell(folder: Path, name: str) -> pd.DataFrame:
     """The metrics of every tag for which they are defined on the test clips, as means over the seeds."""
     cell = Representation.parse(name)
-    # A tag may be named `NA` or `null`, so only empty fields are missing values.
-    metrics = pd.read_csv(folder / name / "metrics.csv", dtype={"tag": str}, keep_default_na=False, na_values=[""])
-    metrics["tag"] = metrics["tag"].map(files.from_cell)
+    metrics = read_metrics(folder / name / "metrics.csv")
     chosen = metrics[(metrics["split"] == "test") & (metrics["tag"] != MACRO)]
     means = chosen.groupby("tag", sort=False)[["roc_auc", "pr_auc", "n_positive"]].mean().dropna().reset_index()
     means.insert(0, "sample_rate_hz", cell.sample_rate)
