@@ -10,6 +10,8 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from howlow import files, provenance
+
 PROGRAM = """
 import os, time
 from howlow import program
@@ -96,6 +98,30 @@ def test_workers_start_whatever_pythons_default_is(tmp_path, monkeypatch, argume
     command = [sys.executable, path, *arguments.split()]
     process = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (process.returncode, process.stdout, process.stderr) == (0, "[0, 1, 4, 9, 16]\n", "")
+
+
+SELF_EDITING = """
+from pathlib import Path
+from howlow import program
+
+def main(args):
+    with Path(__file__).open("a") as file:
+        file.write("edited = True")
+    return []
+
+if __name__ == "__main__":
+    program.run(main, program.parser("Edits its own file, as a user may do while a job runs."))
+"""
+
+
+def test_the_record_has_the_code_that_ran_and_not_what_it_was_edited_to(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
+    path, record = tmp_path / "editing.py", tmp_path / "record.json"
+    path.write_text(SELF_EDITING)
+    before = provenance.code(path)
+    subprocess.run([sys.executable, path, "--spec", "{}", "--record", record], check=True, timeout=60)
+    assert "edited = True" in path.read_text()
+    assert files.read_json(record)["code"] == before
 
 
 def _kill_and_wait(parent: subprocess.Popen, started: list[psutil.Process]):

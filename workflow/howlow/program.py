@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from howlow import files, records
+from howlow import files, provenance, records
 from howlow.errors import HowlowError
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
@@ -87,6 +87,8 @@ def _run(main: Main, options: argparse.ArgumentParser) -> None:
     args = options.parse_args()
     if parent := getattr(args, "parent", None):  # commands for the user do not have this option
         _end_with(parent)
+    if getattr(args, "record", None):
+        provenance.code(Path(inspect.getfile(main)))  # now, because the files may be edited while the program runs
     outputs = main(args)
     if outputs is not None and args.record:
         records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)
