@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.meta_analysis import effectsize_smd
 
-from howlow.effects import ALPHA, UNKNOWN, Estimate, add_tests, matrix, steps, uncertainty
+from howlow.effects import ALPHA, ROUNDING_POINTS, UNKNOWN, Estimate, add_tests, matrix, steps, uncertainty
 from howlow.resampling import Resampled
 from howlow.words import METRICS
 
@@ -55,18 +55,20 @@ def compare(
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> Estimate:
-    """The difference of two means, second minus first, as in the paper's t-test; `UNKNOWN` if it can't be made.
+    """The difference of two means, second minus first, with the pooled variance of Student's t-test, as in the paper.
+
+    It is `UNKNOWN` with fewer than two runs on a side, or without any deviation.
 
     Parameters
     ----------
     first, second : np.ndarray [shape=(n_seeds,)]
     """
-    if min(len(first), len(second)) < 2 or first.std() + second.std() == 0:
+    if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) < ROUNDING_POINTS:
         return UNKNOWN
-    test = stats.ttest_ind(second, first)
-    value = float(second.mean() - first.mean())
-    low, high = test.confidence_interval(1 - ALPHA)
-    return Estimate(value, float((high - low) / 2 / stats.t.ppf(1 - ALPHA / 2, test.df)), float(test.df))
+    df = len(first) + len(second) - 2
+    variance = sum(((side - side.mean()) ** 2).sum() for side in (first, second)) / df
+    error = np.sqrt(variance * (1 / len(first) + 1 / len(second)))
+    return Estimate(float(second.mean() - first.mean()), float(error), df)
 
 
 def _pairs(runs: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:

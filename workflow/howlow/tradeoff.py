@@ -81,7 +81,7 @@ def pareto(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
     Of equal points, either all are on the front or none. A point without a value is not.
     """
-    best = pd.Series(values).groupby(costs).max()  # in the order of the costs
+    best = pd.Series(values, dtype=float).groupby(costs).max()  # in the order of the costs
     best_cheaper = best.cummax().shift(fill_value=-np.inf)
     return (values >= best[costs].to_numpy()) & (values > best_cheaper[costs].to_numpy())
 
