@@ -148,9 +148,9 @@ _IN_A_DATABASE = ("--persistence-backend", "db")
 # The jobs that follow from trainings of VGG, of MUSICNN, or of both, and those that follow from new clips.
 _ABOUT = {"about": 1, "all": 1}
 _ONCE = {**dict.fromkeys(["collect", "statistics", "tradeoff"], 1), **_ABOUT}
-_OF_VGG = {"times": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "paper_table": 2, **_ONCE}
-_OF_MUSICNN = {"times": 1, "aggregate": 1, "curves": 1, "paper_table": 3, **_ONCE}
-_OF_BOTH = {"times": 2, "aggregate": 2, "curves": 2, "figure1": 1, "tags": 1, "paper_table": 3, **_ONCE}
+_OF_VGG = {"times": 1, "bootstrap": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "paper_table": 2, **_ONCE}
+_OF_MUSICNN = {"times": 1, "bootstrap": 1, "aggregate": 1, "curves": 1, "paper_table": 3, **_ONCE}
+_OF_BOTH = {"times": 2, "bootstrap": 2, "aggregate": 2, "curves": 2, "figure1": 1, "tags": 1, "paper_table": 3, **_ONCE}
 _ALL_TRAININGS = {"train": 10, "evaluate": 5, **_OF_BOTH}
 _ALL_STORES = {"store": 3, "excluded": 1, "sonify": 1}
 _ALL_AUDIO = {"decode": 4, "spectrum": 4, "mel": 6}
@@ -377,7 +377,7 @@ def _rename_table(folder: Path) -> None:
 
 
 _OF_MINE = {"train": 1, "evaluate": 1, "times": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "sonify": 1}
-_OF_MINE |= {"paper_table": 1, "store": 1, "tracks": 1, "cost": 1, "excluded": 1, **_ONCE}
+_OF_MINE |= {"bootstrap": 1, "paper_table": 1, "store": 1, "tracks": 1, "cost": 1, "excluded": 1, **_ONCE}
 _OF_LAYOUT = {key: jobs for key, jobs in _OF_MINE.items() if key not in ("figure1", "tags", "sonify")}
 _ONE_SHARD = {"decode": 1, "spectrum": 1, "mel": 1}
 

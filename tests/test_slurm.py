@@ -150,7 +150,7 @@ class TestSlurm:
         for job in known_jobs():
             of_rule[re.match(r"rule_([a-z]+)", job["Comment"])[1]].append(job)
         assert {rule: len(jobs) for rule, jobs in of_rule.items()} == {
-            "demo": 1, "decode": 4, "spectrum": 4, "mel": 6, "train": 10, "times": 2, "statistics": 1, "sonify": 1
+            "demo": 1, "decode": 4, "spectrum": 4, "mel": 6, "train": 10, "times": 2, "bootstrap": 2, "sonify": 1
         }  # fmt: skip
         for rule, jobs in of_rule.items():
             where = {(job["Partition"], job["JOB_GRES"]) for job in jobs}

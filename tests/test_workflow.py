@@ -207,7 +207,10 @@ class TestFinished:
         assert r"\toprule" in (results / "table5.tex").read_text()
         statistics = pd.read_csv(results / "statistics.csv")
         assert len(statistics) == 2 * 2  # 16 against 8 bands, and one sample rate against the other; two metrics
-        assert statistics.loc[statistics["metric"] == "roc_auc", "bootstrap_low_points"].notna().all()
+        assert statistics[["low_seeds_points", "low_clips_points", "low_points"]].notna().all(axis=None)
+        effects = pd.read_csv(results / "effects.csv")
+        assert sorted(effects["axis"]) == ["n_mels", "n_mels", "sample_rate_hz", "sample_rate_hz"]
+        assert effects[["low_seeds_points", "low_clips_points", "low_points"]].notna().all(axis=None)
         trade = pd.read_csv(results / "tradeoff.csv")
         assert len(trade) == 5
         assert trade["inference_ms_batch_64"].gt(0).all()

@@ -251,6 +251,11 @@ class Step(NamedTuple):
     second: np.ndarray
 
 
+def margins(spec: Mapping[str, float]) -> dict[str, float]:
+    """The margin of each metric in points, from the settings of the statistics."""
+    return {"roc_auc": spec["margin_points"], "pr_auc": spec["pr_auc_margin_points"]}
+
+
 def steps(cells: pd.DataFrame) -> Iterator[Step]:
     """All steps of a grid.
 

@@ -10,7 +10,7 @@ from howlow.words import MODELS
 
 
 def main(args: Namespace) -> list[Path]:
-    runs, margins = pd.read_csv(args.runs), args.spec["margin_points"]
+    runs, margins = pd.read_csv(args.runs), effects.margins(args.spec)
     experiments = [(experiment["dataset"], experiment["model"]) for experiment in args.spec["experiments"]]
     resampled = {pair: resampling.read(args.results.joinpath(*pair, "bootstrap.npz")) for pair in experiments}
     on_average = effects.average_effects(runs, margins, resampled)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import files, plots, program, resampling, tables
+from howlow import effects, files, plots, program, resampling, tables
 from howlow import tradeoff as tradeoff_module
 from howlow.plots import tradeoff as tradeoff_plot
 from howlow.representation import Representation
@@ -13,7 +13,7 @@ from howlow.words import CELL
 
 
 def main(args: Namespace) -> list[Path]:
-    margins = args.spec["margin_points"]
+    margins = effects.margins(args.spec)
     parts, sections = [], []
     for experiment in args.spec["experiments"]:
         folder = args.results / experiment["dataset"] / experiment["model"]

@@ -26,7 +26,10 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def tradeoff(table: pd.DataFrame) -> Figure:
-    """Plot both metrics against every cost, with the Pareto front of each panel as a line.
+    """Plot both metrics on the test clips against every cost.
+
+    A line joins the Pareto front of the validation clips, by which representations are chosen. On the test clips it may
+    go down.
 
     Parameters
     ----------
@@ -81,13 +84,9 @@ def _draw(
     top_rate: int,
 ) -> None:
     values = table[f"{metric}_percent"]
-    front = pareto(costs.to_numpy(), values.to_numpy())
-    order = np.argsort(costs[front].to_numpy())
-    steps = (
-        np.r_[costs[front].to_numpy()[order], costs.max()],
-        np.r_[values[front].to_numpy()[order], values[front].max()],
-    )
-    axis.step(*steps, where="post", color="0.45", linewidth=0.9, zorder=1)
+    front = table[pareto(costs.to_numpy(), table[f"val_{metric}_percent"].to_numpy())].index
+    front = costs[front].sort_values().index
+    axis.plot(costs[front], values[front], color="0.45", linewidth=0.9, zorder=1)
     for row, cost, value in zip(table.to_dict("records"), costs, values, strict=True):
         colour = colours[row["n_mels"]]
         axis.plot(
@@ -132,4 +131,4 @@ def _legend(
         )
         for rate in sorted(rates)
     ]
-    return [*handles, Line2D([], [], color="0.45", linewidth=0.9, label="Pareto front")]
+    return [*handles, Line2D([], [], color="0.45", linewidth=0.9, label="Pareto front of the validation clips")]
