@@ -73,7 +73,8 @@ def tradeoff(
     for cost in COSTS:
         table[f"is_pareto_{cost}"] = pareto(table[cost].to_numpy(), table["val_roc_auc_percent"].to_numpy())
     table = _with_choice(table, runs, margins["roc_auc"])
-    return table.join(_on_test(table, runs, resampled))
+    chosen = int(table["is_chosen"].argmax()) if table["is_chosen"].any() else None
+    return table.join(on_test(runs, resampled, chosen))
 
 
 def pareto(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -101,14 +102,24 @@ def _with_choice(table: pd.DataFrame, runs: pd.DataFrame, margin: float) -> pd.D
     )
 
 
-def _on_test(table: pd.DataFrame, runs: pd.DataFrame, resampled: Resampled | None) -> pd.DataFrame:
-    """Each cell's ROC AUC on the test clips, and its distance from that of the chosen one, with their intervals."""
+def on_test(runs: pd.DataFrame, resampled: Resampled | None, chosen: int | None) -> pd.DataFrame:
+    """The intervals of each cell's ROC AUC on the test clips, and its distance from the chosen cell with its interval.
+
+    Parameters
+    ----------
+    runs : rows of `runs.csv` of one experiment
+    resampled : the metrics on resampled test clips
+    chosen : int, the place of the chosen cell; None if there is none
+
+    Returns
+    -------
+    pd.DataFrame with a row for each cell, see `tradeoff`
+    """
     cells, values = matrix(runs, "roc_auc")
     model = fit(values)
     means = np.nanmean(values, axis=1)
     within = np.nanmean(np.nanvar(values, axis=1, ddof=1)) if model.df else np.nan
     df = (~np.isnan(values)).sum() - len(values)
-    chosen = int(table["is_chosen"].argmax()) if table["is_chosen"].any() else None
     rows = []
     for row, name in enumerate(cells["name"]):
         level = Estimate(means[row], np.sqrt(within / model.n_runs[row]), df) if model.df else UNKNOWN
@@ -122,7 +133,7 @@ def _on_test(table: pd.DataFrame, runs: pd.DataFrame, resampled: Resampled | Non
             loss = _total(Estimate(means[chosen] - means[row], error, model.df), apart, resampled)
         rows.append([*bounds, loss.value, *loss.interval()])
     columns = ["roc_auc_low_percent", "roc_auc_high_percent", "loss_points", "loss_low_points", "loss_high_points"]
-    return pd.DataFrame(rows, columns=columns, index=table.index)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _total(of_seeds: Estimate, on_resamples: np.ndarray | None, resampled: Resampled | None) -> Estimate:
