@@ -24,12 +24,12 @@ def test_shipped_configurations_plan_as_expected():
 
 def test_other_plan_is_told_by_rule(tmp_path):
     expected = yaml.safe_load((ROOT / "tests" / "plans.yaml").read_text())["config/quick.yaml"]
-    (tmp_path / "plans.yaml").write_text(yaml.safe_dump({"config/quick.yaml": expected | {"train": 17, "total": 61}}))
+    (tmp_path / "plans.yaml").write_text(yaml.safe_dump({"config/quick.yaml": expected | {"train": 17, "total": 62}}))
     process = subprocess.run([*PLAN, "--expect", tmp_path / "plans.yaml"], cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 1
     assert process.stdout.splitlines() == [
-        "config/quick.yaml: 60 jobs, not as expected",
-        "  total: 60 planned, 61 expected",
+        "config/quick.yaml: 61 jobs, not as expected",
+        "  total: 61 planned, 62 expected",
         "  train: 16 planned, 17 expected",
     ]
     assert process.stderr.startswith("howlow plan: 1 of 1 plans are not as expected")
@@ -45,7 +45,7 @@ def test_configuration_without_a_plan_is_told(tmp_path):
 def test_every_rule_states_what_it_needs():
     rules = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
     blocks = re.findall(r"^rule (\w+):\n((?:(?: .*)?\n)+)", rules, re.MULTILINE)
-    assert len(blocks) == 22
+    assert len(blocks) == len(re.findall(r"^rule ", rules, re.MULTILINE)) > 20
     for name, text in blocks:
         for needed in ("    threads: ", "        mem_mb=", "        runtime=", "    log:\n"):
             assert needed in text, f"{name}: no {needed.strip()}"

@@ -133,10 +133,10 @@ def areas(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarr
 
     n_positive, n_negative = found[-1], everything.sum(0) - found[-1]
     misses_below = n_negative - (reached - found) + (everything[is_wanted] - hits) / 2
-    with np.errstate(invalid="ignore"):
-        roc_auc = (hits * misses_below).sum(0) / (n_positive * n_negative)
-        precision = np.divide(found, reached, out=np.zeros_like(found), where=reached > 0)
-        pr_auc = (hits * precision).sum(0) / n_positive
+    with np.errstate(invalid="ignore", divide="ignore"):
+        roc_auc = (hits * misses_below).sum(0, dtype=float) / (n_positive * n_negative)
+        precision = found / np.maximum(reached, 1)  # nothing is found where nothing is reached
+        pr_auc = (hits * precision).sum(0, dtype=float) / n_positive
     pr_auc[n_negative == 0] = np.nan
     return np.stack([roc_auc, pr_auc])
 
@@ -145,4 +145,4 @@ def _sums(rows: np.ndarray, starts: np.ndarray, weights: np.ndarray) -> np.ndarr
     """The sums of the weights of rows, in segments that begin at `starts`: [shape=(n_segments, n_resamples)]."""
     bounds = np.r_[starts, len(rows)]
     shape = (len(starts), len(weights))
-    return (csr_array((np.ones(len(rows), np.float32), rows, bounds), shape=shape) @ weights).astype(np.float64)
+    return csr_array((np.ones(len(rows), np.float32), rows, bounds), shape=shape) @ weights
