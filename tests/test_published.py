@@ -142,8 +142,8 @@ class TestOverall:
     def test_by_hand(self):
         """Two cells, off by 0.1 and 0.3; their differences have the variances 0.06 and 0.24 with 4 degrees of freedom.
 
-        The mean is 0.2, with the variance (0.06 + 0.24) / 4 = 0.075. By Satterthwaite, there are
-        0.3^2 / (0.06^2 / 4 + 0.24^2 / 4) = 5.88 degrees of freedom, for which the quantile of t is 2.459.
+        The mean is 0.2, with the variance (0.06 + 0.24) / 4 = 0.075. By Welch's second formula, there are
+        0.3^2 / (0.06^2 / 6 + 0.24^2 / 6) - 2 = 6.82 degrees of freedom, for which the quantile of t is 2.377.
         """
         table = pd.DataFrame({
             "roc_auc_p": [0.5, 0.5, np.nan],
@@ -156,8 +156,8 @@ class TestOverall:
         assert found.n_cells == 2
         assert found.difference == pytest.approx(0.2)
         assert found.high - 0.2 == pytest.approx(0.2 - found.low)
-        assert found.high == pytest.approx(0.2 + 2.459 * np.sqrt(0.075), abs=1e-3)
-        assert found.p == pytest.approx(0.493, abs=2e-3)
+        assert found.high == pytest.approx(0.2 + 2.377 * np.sqrt(0.075), abs=1e-3)
+        assert found.p == pytest.approx(0.490, abs=2e-3)
 
     @pytest.mark.parametrize("n_seeds", [1, 3, 10])
     def test_covers_the_true_difference_and_sees_it(self, n_seeds):

@@ -138,7 +138,7 @@ class Overall(NamedTuple):
 def overall(table: pd.DataFrame, metric: str) -> Overall | None:
     """The mean difference of a metric over all cells of an experiment that have a published deviation.
 
-    The cells have deviations of their own, so that the degrees of freedom are Satterthwaite's.
+    The cells have deviations of their own, so that the degrees of freedom are estimated, by Welch (1947).
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def overall(table: pd.DataFrame, metric: str) -> Overall | None:
     variances, dfs = _variance(*columns)
     difference = float(tested[f"{metric}_difference_points"].mean())
     error = float(np.sqrt(variances.sum())) / n_cells
-    df = variances.sum() ** 2 / (variances**2 / dfs).sum()
+    df = variances.sum() ** 2 / (variances**2 / (dfs + 2)).sum() - 2
     reach = float(t.ppf(1 - ALPHA / 2, df)) * error
     p = float(2 * t.sf(abs(difference) / error, df))
     return Overall(difference, difference - reach, difference + reach, p, n_cells)
