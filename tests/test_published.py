@@ -102,12 +102,16 @@ class TestTable:
         assert 0 < marks.sum() < len(marks)
 
     def test_one_experiment_does_not_count_for_another(self):
-        alone = beside(measured(0.3))
-        cells = ["dataset", "model", *CELL]
-        both = beside(pd.concat([measured(0.3, dataset="msd"), measured(0.3), measured(0.3).assign(dataset="mine")]))
-        mine, theirs = both.query("dataset == 'mine'"), both.query("dataset == 'mtat'")
-        assert mine["roc_auc_p"].isna().all()
-        pd.testing.assert_frame_equal(theirs.set_index(cells), alone.set_index(cells))
+        kinds = {("mtat", "vgg"): "mtat", ("again", "vgg"): "mtat"}
+        first, second, unknown = (
+            measured(off).assign(dataset=name) for off, name in ((3, "mtat"), (0, "again"), (9, "mine"))
+        )
+        together = published.beside(pd.concat([first, second, unknown], ignore_index=True), kinds)
+        for part in (first, second):
+            alone = published.beside(part, kinds)
+            found = together[together["dataset"] == part["dataset"].iloc[0]].reset_index(drop=True)
+            pd.testing.assert_frame_equal(found, alone)
+        assert together.loc[together["dataset"] == "mine", "roc_auc_p"].isna().all()
 
     def test_where_no_deviation_was_published_nothing_is_tested(self):
         table = beside(measured(5, dataset="msd"))
