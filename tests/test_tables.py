@@ -159,6 +159,9 @@ def test_captions_say_whether_the_published_figures_are_beside_and_why_not(
         if note and path.suffix != ".csv":
             assert note in text
         assert ("Not beside" in text) == (note is not None and not stand_beside and path.suffix != ".csv")
+        of_test = "On average over 24 cells, ROC AUC differs from the published one by +0.00 points"
+        assert (of_test in text) == (stand_beside and path.suffix != ".csv")
+        assert ("pr_auc_p_holm" in text) == (stand_beside and path.suffix == ".csv")
 
 
 def test_published_figures_stand_beside_and_those_that_differ_are_marked():

@@ -155,7 +155,7 @@ class TestRounds:
         assert times["a", "time"] == pytest.approx([10] * 6)
 
     def test_stopping_when_stable_leaves_the_interval_true(self):
-        """The true median is 1 s. The interval covers it in 94 % of 1,000 measurements, which end after 6 to 40 rounds."""
+        """The true median is 1 s. 94 % of 1,000 intervals cover it, whose measurements end after 6 to 40 rounds."""
         rng, covers, n_rounds = np.random.default_rng(1), [], []
         for _ in range(1_000):
             clock = Clock()
