@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from howlow import effects
+from howlow import corrections, effects
 from howlow.effects import Estimate
 from howlow.resampling import Resampled
 
@@ -207,8 +207,8 @@ class TestSteps:
             assert before[others].to_numpy().tolist() == after[others].to_numpy().tolist()
 
     def test_holm_by_hand(self):
-        assert effects.holm([0.01, np.nan, 0.04, 0.03]) == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
-        assert np.isnan(effects.holm([np.nan, np.nan])).all()
+        assert corrections.holm([0.01, np.nan, 0.04, 0.03]) == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
+        assert np.isnan(corrections.holm([np.nan, np.nan])).all()
 
 
 FIGURES = {

@@ -137,7 +137,8 @@ def test_inference_is_timed_as_scores_are_computed(clips, bfloat16):
     scored, timed = Recorder(), Recorder()
     training.score(scored, clips[0], np.arange(8))
     cell = Representation(12_000, 8, 10, "db")
-    timing.inference_ms(timed, cell, 29.1, 8, CPU)
+    for task in timing.inference(timed, cell, 29.1, CPU).values():
+        task.call()
     assert scored.seen == timed.seen == {(False, True, False, torch.float32, True)}
 
 

@@ -159,23 +159,27 @@ def test_captions_say_whether_the_published_figures_are_beside_and_why_not(
         if note and path.suffix != ".csv":
             assert note in text
         assert ("Not beside" in text) == (note is not None and not stand_beside and path.suffix != ".csv")
+        of_test = "On average over 24 cells, ROC AUC differs from the published one by +0.00 points"
+        assert (of_test in text) == (stand_beside and path.suffix != ".csv")
+        assert ("pr_auc_p_holm" in text) == (stand_beside and path.suffix == ".csv")
 
 
-def test_published_figures_stand_beside_and_outliers_are_marked():
-    table = published.beside(tables.percent(summary_of("mtat", "vgg", off_points=0.3)), {("mtat", "vgg"): "mtat"})
-    assert table["roc_auc_difference_points"].tolist() == pytest.approx([0.3] * len(table))
-    by_std = table.set_index("roc_auc_published_std")["roc_auc_is_outside"]
-    assert by_std.index.notna().all()
-    assert all(is_outside == (2 * std + 1e-9 < 0.3) for std, is_outside in by_std.items())
+def test_published_figures_stand_beside_and_those_that_differ_are_marked():
+    summary = summary_of("mtat", "vgg", off_points=0.3)
+    summary.loc[3, "roc_auc_mean"] += 0.03  # 3 points
+    table = published.beside(tables.percent(summary), {("mtat", "vgg"): "mtat"})
+    assert table["roc_auc_difference_points"].tolist() == pytest.approx([3.3 if n == 3 else 0.3 for n in range(24)])
+    assert table.loc[3, "roc_auc_is_different"] is True
     text = tables.to_markdown(table)
     assert "ROC AUC, published |" in text
-    assert "+0.30* |" in text
-    assert "An asterisk marks a mean that is more than two published standard deviations" in text
+    assert "+3.30* |" in text
+    assert text.count("*") == table["roc_auc_is_different"].sum() + table["pr_auc_is_different"].sum() < 10
+    assert "+0.30 |" in text
 
 
 def test_where_no_deviation_was_published_nothing_is_marked():
     table = published.beside(tables.percent(summary_of("msd", "vgg", off_points=5)), {("msd", "vgg"): "msd"})
-    assert table["roc_auc_is_outside"].isna().all()
+    assert table["roc_auc_is_different"].isna().all()
     assert "*" not in tables.to_markdown(table).split("\n\n", 1)[1].replace("×", "")
 
 
@@ -185,7 +189,7 @@ def test_on_other_data_the_published_column_is_absent():
     both = pd.concat([table, tables.percent(summary_of("mtat", "vgg"))], ignore_index=True)
     mixed = published.beside(both, {("mtat", "vgg"): "mtat"})
     mine, theirs = tables.groups(mixed)
-    assert not any("published" in column or "outside" in column for column in mine)
+    assert mine.columns.tolist() == table.columns.tolist()
     assert "roc_auc_published_percent" in theirs
     assert tables.to_markdown(mixed).count("published |") == 2
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howlow import effects, selection, tradeoff
+from howlow import effects, selection, spread, tradeoff
 from howlow.representation import Representation
 from howlow.resampling import Resampled
 
@@ -139,8 +139,8 @@ def test_a_time_decides_only_where_it_differs_by_more_than_its_spread():
 )
 def test_times_differ_if_their_intervals_have_nothing_in_common(low, high, differ):
     first, second = pd.Series({"t_low": 1.0, "t_high": 3.0}), pd.Series({"t_low": low, "t_high": high})
-    assert tradeoff.differs(first, second, "t") is differ
-    assert tradeoff.differs(second, first, "t") is differ
+    assert spread.differs(first, second, "t") is differ
+    assert spread.differs(second, first, "t") is differ
 
 
 @pytest.mark.parametrize(("busy", "is_told"), [(10.0, False), (42.4, True)])

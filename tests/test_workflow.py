@@ -107,10 +107,11 @@ class TestFinished:
         assert process.returncode == 0, process.stdout
         times = pd.read_csv(folder / "results/tiny/vgg/times.csv").set_index("cell")
         assert len(times) == 4
-        figures = times.drop(columns=["device", "threads"])
+        figures = times.drop(columns=["others_percent", "device", "threads"])
         assert (figures > 0).all(axis=None)
+        assert times["others_percent"].between(0, 100).all()
         assert (times["device"] == "cpu").all()
-        assert times.loc["12k_mel16_x1_log", "extraction_ms"] > times.loc["12k_mel8_x10_db", "extraction_ms"]
+        assert times.loc["12k_mel8_x1_log", "extraction_ms"] == times.loc["12k_mel8_x10_db", "extraction_ms"]
 
     def test_leaves_no_audio_and_nothing_unfinished(self, finished):
         assert not [*finished.glob("results/*/audio/*/*.npy"), *finished.glob("results/*/spectrum/*/*.npy")]

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
+from howlow.corrections import holm
 from howlow.representation import Representation
 from howlow.resampling import Resampled
 from howlow.words import CELL, METRICS
@@ -412,18 +413,6 @@ def add_tests(table: pd.DataFrame) -> pd.DataFrame:
 def _estimates(table: pd.DataFrame, suffix: str) -> list[Estimate]:
     columns = ["difference_points", f"error{suffix}_points", f"df{suffix}"]
     return [Estimate(*values) for values in table[columns].to_numpy(float)]
-
-
-def holm(p: pd.Series | list[float]) -> np.ndarray:
-    """P values after Holm's correction; NaN stays NaN, and is no test.
-
-    It is that of statsmodels, which collects all garbage of the process at every call, a tenth of a second each.
-    """
-    values = np.asarray(p, float)
-    order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # NaN comes last
-    corrected = np.full(len(values), np.nan)
-    corrected[order] = np.minimum(1, np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1)))
-    return corrected
 
 
 def _differences(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -50,13 +50,8 @@ def training_mb(spec: dict[str, Any]) -> int:
 
 
 def host_mb(spec: dict[str, Any], on_gpu: bool) -> int:
-    """Host memory of a training on a GPU or on the CPU, in MB; for the memory of the GPU see `gpu_mb`."""
+    """Host memory of a training, or of timing one, on a GPU or on the CPU, in MB; `gpu_mb` is that of the GPU."""
     return _GPU_HOST_MB if on_gpu else training_mb(spec)
-
-
-def times_mb(spec: dict[str, Any], on_gpu: bool) -> int:
-    """Host memory of measuring the times of a cell, in MB; that scores clips and does not train."""
-    return _GPU_HOST_MB if on_gpu else _BASE_MB + _mb(_FLOAT32 * _scoring_values(spec, SCORE_BATCH["cpu"]))
 
 
 def gpu_mb(spec: dict[str, Any], value_bytes: int = _BFLOAT16) -> int:

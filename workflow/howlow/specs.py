@@ -182,11 +182,12 @@ def cost(config: Spec, experiment: Spec) -> Spec:
 def times(config: Spec, experiment: Spec) -> Spec:
     """The specification of measuring the times of all cells of an experiment."""
     return {
+        "batch_size": experiment["training"]["batch_size"],
         "cells": [cell.name for cell in representations(experiment)],
+        "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
         "options": experiment["options"],
         "seconds": config["datasets"][experiment["dataset"]]["seconds"],
-        "seeds": config["seeds"],
         "threads": experiment["training"]["threads"],
         "window": config["spectrograms"]["window"],
     }

@@ -11,6 +11,9 @@ from howlow.words import CELL, LOG_NAMES, METRICS, MODELS
 
 _KEYS = ["dataset", "model", *CELL]
 
+_OF_THE_PAPER = ("published_percent", "published_std", "difference_points", "p", "p_holm", "is_different")
+"""The ends of the names of the columns that `howlow.published.beside` adds for each metric."""
+
 Notes = Mapping[tuple[str, str], Sequence[str]]
 """Sentences that are added to the captions, by the names of dataset and model."""
 
@@ -32,8 +35,8 @@ def percent(summary: pd.DataFrame) -> pd.DataFrame:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Turn a table of `percent`, of one model on one dataset, into text in the paper's columns.
 
-    Hop and log type are left out if they are the same in all rows. An asterisk marks a difference of more than two
-    published standard deviations from the published mean.
+    Hop and log type are left out if they are the same in all rows. An asterisk marks a mean that differs from the
+    published one by the test of `howlow.published.beside`.
     """
     columns = {"bands": [str(n) for n in table["n_mels"]]}
     if not _is_constant(table["hop_factor"]):
@@ -46,7 +49,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         if f"{metric}_published_percent" in table:
             published, deviations = table[f"{metric}_published_percent"], table[f"{metric}_published_std"]
             columns[f"{name}, published"] = _with_deviation(published, deviations)
-            marks = ["*" if flag is True else "" for flag in table[f"{metric}_is_outside"]]
+            marks = ["*" if flag is True else "" for flag in table[f"{metric}_is_different"]]
             differences = ["" if np.isnan(d) else f"{d:+.2f}" for d in table[f"{metric}_difference_points"]]
             columns[f"{name}, difference"] = [d + mark for d, mark in zip(differences, marks, strict=True)]
     if "gmac" in table:
@@ -64,8 +67,6 @@ def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
         constant.append(f"{LOG_NAMES[table['log_type'].iloc[0]]} log-compression")
     of = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
     text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
-    if "roc_auc_is_outside" in table:
-        text += " An asterisk marks a mean that is more than two published standard deviations from the published one."
     of_trainings = [mixture(table)] if "device" in table else []
     return " ".join(filter(None, [text, *of_trainings, *notes.get((dataset, model), [])]))
 
@@ -88,8 +89,7 @@ def mixture(table: pd.DataFrame) -> str:
 
 def groups(table: pd.DataFrame) -> list[pd.DataFrame]:
     """The parts of a table by dataset and model, without the columns of published figures where these are all empty."""
-    of_the_paper = [column for column in map(str, table) if "_published_" in column]
-    of_the_paper += [column for column in map(str, table) if column.endswith(("_difference_points", "_is_outside"))]
+    of_the_paper = [f"{metric}_{name}" for metric in METRICS for name in _OF_THE_PAPER if f"{metric}_{name}" in table]
     parts = [part for _, part in table.groupby(["dataset", "model"], sort=False)]
     return [part.drop(columns=of_the_paper) if part[of_the_paper].isna().all(axis=None) else part for part in parts]
 
@@ -188,6 +188,6 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _latex(text: str) -> str:
-    for plain, command in (("_", r"\_"), ("%", r"\%"), ("×", r"$\times$"), ("±", r"$\pm$")):
+    for plain, command in (("_", r"\_"), ("%", r"\%"), ("×", r"$\times$"), ("±", r"$\pm$"), ("<", "$<$")):
         text = text.replace(plain, command)
     return text

@@ -13,6 +13,7 @@ from howlow import words
 from howlow.effects import UNKNOWN, Estimate, both, fit, matrix, of_clips
 from howlow.resampling import Resampled
 from howlow.selection import from_best
+from howlow.spread import differs
 from howlow.words import CELL, METRICS, MODELS
 
 COSTS = {
@@ -238,11 +239,6 @@ def _cheapest(table: pd.DataFrame, best: pd.Series, cost: str) -> pd.Series | No
         return None
     alike = ordered[[not differs(row, ordered.iloc[0], cost) for _, row in ordered.iterrows()]]
     return alike.iloc[int(alike["val_roc_auc_percent"].argmax())]
-
-
-def differs(first: pd.Series, second: pd.Series, time: str) -> bool:
-    """Whether two measured times differ by more than their spread: their 95 % intervals have nothing in common."""
-    return bool(first[f"{time}_high"] < second[f"{time}_low"] or second[f"{time}_high"] < first[f"{time}_low"])
 
 
 def _of_budgets(table: pd.DataFrame, best: pd.Series) -> list[str]:

@@ -49,7 +49,7 @@ rule times:
     input:
         changed=changed("times"),
         tracks="results/{dataset}/tracks.parquet",
-        runs="results/{dataset}/{model}/runs.csv",  # exists when all trainings are done
+        runs="results/{dataset}/{model}/runs.csv",  # is not read; it exists when all trainings are done
     output:
         record=record("times"),
         times="results/{dataset}/{model}/times.csv",
@@ -59,8 +59,8 @@ rule times:
     # as in training.
     threads: 8
     resources:
-        mem_mb=lambda w: max(needs.times_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),
-        runtime=240,
+        mem_mb=lambda w: max(needs.host_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),
+        runtime=1440,
         gpu=lambda w: int(takes_gpu(w)),
     params:
         spec=spec("times"),

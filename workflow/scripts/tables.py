@@ -27,6 +27,9 @@ def main(args: Namespace) -> list[Path]:
             notes[pair] = [f"The published figures are of runs with {', '.join(remarks)}."] if remarks else []
     summary = pd.concat([pd.read_csv(part) for part in args.summaries], ignore_index=True)
     table = published.beside(tables.percent(summary), kinds)
+    for pair, part in table.groupby(["dataset", "model"]):
+        if pair in kinds:
+            notes[pair] += published.in_words(part)
     title = args.spec["title"]
     writers = {
         ".csv": lambda path: files.write_frame(path, table),

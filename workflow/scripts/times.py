@@ -1,54 +1,83 @@
 """Measure how long the cells of one model on one dataset take on this machine: extraction, inference and training."""
 
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
-from statistics import mean
 
-from howlow import files, gpus, models, program, timing, training
+from howlow import files, gpus, models, program, spread, timing, training
+from howlow import tracks as tracks_module
 from howlow.representation import Representation
-from howlow.tracks import read_tags
+from howlow.timing import Task
 
+TIMES = [
+    "extraction_ms",
+    *(f"inference_ms_batch_{batch}" for batch in timing.BATCHES),
+    "train_seconds_per_epoch",
+]
 HEADER = [
     "cell",
-    "extraction_ms",
-    "inference_ms_batch_1",
-    "inference_ms_batch_64",
-    "train_seconds_per_epoch",
+    *(column for time in TIMES for column in spread.columns(time)),
+    "n_rounds",
+    "others_percent",
     "device",
     "threads",
 ]
 
 
-BATCHES = (1, 64)
-
-
 def main(args: Namespace) -> list[Path]:
-    with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(BATCHES[-1]):
+    largest = max(*timing.BATCHES, args.spec["batch_size"])
+    with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(largest):
         return _measure(args)
 
 
 def _measure(args: Namespace) -> list[Path]:
     spec = args.spec
-    n_tags = len(read_tags(args.tracks))
+    tracks = tracks_module.read(args.tracks)
     device = training.prepare(spec["threads"], args.device)
-    rows = []
-    for name in program.progress(spec["cells"], "times"):
-        cell = Representation.parse(name)
-        model = models.build_cell(spec["model"], cell, n_tags=n_tags, seconds=spec["seconds"], options=spec["options"])
+    cells = {name: Representation.parse(name) for name in spec["cells"]}
+
+    def network(cell: Representation) -> dict[str, Task]:
+        model = models.build_cell(
+            spec["model"], cell, n_tags=len(tracks.tags), seconds=spec["seconds"], options=spec["options"]
+        )
         training.lay_out(model, device)
-        extraction = timing.extraction_ms(cell, spec["seconds"], spec["window"])
-        inference = [timing.inference_ms(model, cell, spec["seconds"], batch, device) for batch in BATCHES]
-        runs = [files.read_json(args.times.parent / name / f"seed{seed}" / "run.json") for seed in spec["seeds"]]
-        epoch = mean(run["train_seconds"] / run["n_epochs"] for run in runs)
-        rows.append([name, extraction, *inference, epoch, runs[0]["device"], spec["threads"]])
+        return timing.inference(model, cell, spec["seconds"], device) | timing.epoch(
+            model,
+            cell,
+            spec["seconds"],
+            device,
+            n_clips=tracks.splits.count("train"),
+            batch_size=spec["batch_size"],
+            n_tags=len(tracks.tags),
+            dtype=spec["dtype"],
+        )
+
+    front_ends = {name: f"{cell.sample_rate} Hz, {cell.n_mels} bands" for name, cell in cells.items()}
+    subjects: dict[str, timing.Subject] = {
+        front_ends[name]: partial(
+            timing.extraction, cell.sample_rate, cell.n_mels, spec["seconds"], spec["window"], spec["dtype"]
+        )
+        for name, cell in cells.items()
+    }
+    subjects |= {name: partial(network, cell) for name, cell in cells.items()}
+    before = timing.work()
+    times = timing.measure(subjects, timing.LIMIT_S_PER_CELL * len(cells))
+    others = timing.others_percent(before, timing.work())
+    n_rounds = len(next(iter(times.values())))
+    circumstances = [n_rounds, others, training.device_name(device), spec["threads"]]
+    rows = []
+    for name in cells:
+        subject_of = dict.fromkeys(TIMES, name) | {"extraction_ms": front_ends[name]}
+        spreads = [value for time in TIMES for value in spread.of(times[subject_of[time], time])]
+        rows.append([name, *spreads, *circumstances])
     files.write_csv(args.times, HEADER, rows)
-    print(f"{len(rows)} cells; inference on {device.type}")
+    print(f"{len(rows)} cells in {n_rounds} rounds on {device.type}; others used {others:.0f} % of the processor cores")
     return [args.times]
 
 
 if __name__ == "__main__":
     options = program.parser(__doc__)
-    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the number of tags")
+    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for the training clips and tags")
     program.add_device_options(options)
     options.add_argument("--times", type=Path, required=True, help="CSV file to write, in the folder of the cells")
     program.run(main, options)

@@ -87,6 +87,9 @@ def _draw(
     front = table[pareto(costs.to_numpy(), table[f"val_{metric}_percent"].to_numpy())].index
     front = costs[front].sort_values().index
     axis.plot(costs[front], values[front], color="0.45", linewidth=0.9, zorder=1)
+    if f"{costs.name}_low" in table:  # a measured time
+        limits = table[[f"{costs.name}_low", f"{costs.name}_high"]].to_numpy().T
+        axis.hlines(values, *limits, color="0.75", linewidth=0.8, zorder=0)
     for row, cost, value in zip(table.to_dict("records"), costs, values, strict=True):
         colour = colours[row["n_mels"]]
         axis.plot(
