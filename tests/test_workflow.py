@@ -215,7 +215,7 @@ class TestFinished:
         trade = pd.read_csv(results / "tradeoff.csv")
         assert len(trade) == 5
         assert trade["inference_ms_batch_64"].gt(0).all()
-        assert "is that of" in (results / "recommendation.md").read_text()
+        assert "has the best ROC AUC" in (results / "recommendation.md").read_text()
         assert set(pd.read_csv(results / "sound.csv")["method"]) == {"noise"}
         assert len([*(results / "sound").glob("*/*.flac")]) == 1 + 4
 
@@ -275,7 +275,7 @@ class TestFinished:
 REPORT = {
     "Figures": 2,
     "Tables": 4,
-    "Comparisons": 2,
+    "Comparisons": 3,
     "Trade-off": 3,
     "Training": 2,
     "Sound": 1,
