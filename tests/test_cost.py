@@ -82,6 +82,7 @@ def test_macs_are_half_of_what_pytorch_counts(name):
 
 def test_bytes_per_clip():
     assert cost.bytes_per_clip(96, 1366, "float16") == 96 * 1366 * 2
+    assert cost.bytes_per_clip(96, 1366, "float32") == 96 * 1366 * 4
 
 
 def test_counting_leaves_the_network_as_it_is():

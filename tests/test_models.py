@@ -204,6 +204,18 @@ def test_width_is_that_of_all_filters_but_musicnns_first():
     }
 
 
+def test_numbers_of_filters_are_rounded():
+    """By hand: 12.8, 38.4, 76.8 and 204.8 filters, and 51.2 and 50 of MUSICNN's wide layers."""
+    with torch.device("meta"):
+        models_of = [
+            models.build(name, sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, width=0.1)
+            for name in ("vgg", "musicnn")
+        ]
+    found = [[len(weight) for weight in model.parameters() if weight.ndim > 1] for model in models_of]
+    assert found[0] == [13, 38, 77, 205, 50]
+    assert found[1][-5:] == [51, 51, 51, 50, 50]
+
+
 def is_drawn_from(weight, distribution):
     """Whether the values have the variance, the limits and the shape of a distribution."""
     values = weight.detach().double().flatten().numpy()
@@ -314,8 +326,8 @@ def test_musicnn_logits_stay_finite_where_activations_saturate(logit):
 def test_a_cell_has_its_representation_and_the_options_of_the_configuration():
     cell = Representation(16_000, 24, 3, "log")
     with torch.device("meta"):
-        model = models.build_cell("vgg", cell, n_tags=7, seconds=29.1, options={"width": 1 / 32})
-        assert model(torch.empty(2, 1, 24, 607)).shape == (2, 7)
+        model = models.build_cell("vgg", cell, n_tags=7, seconds=10, options={"width": 1 / 32})
+        assert model(torch.empty(2, 1, 24, 209)).shape == (2, 7)  # 626 frames at x1
         segment = models.build_cell("musicnn", cell, n_tags=7, seconds=29.1, options={"segment_frames": 20})
     assert [layer.out_channels for layer in model.features if isinstance(layer, torch.nn.Conv2d)] == [4, 12, 24, 64]
     assert segment.segment_frames == 20

@@ -1,9 +1,8 @@
 """The windows of max pooling are the paper's Table III, and for inputs of other sizes follow its rows."""
 
 import pytest
-import torch
 
-from howlow import models, pooling
+from howlow import pooling
 
 HOPS = (1, 2, 3, 4, 5, 10)
 N_FRAMES = {12_000: (1366, 683, 456, 342, 274, 137), 16_000: (1820, 910, 607, 455, 364, 182)}
@@ -45,12 +44,13 @@ def test_other_sizes_have_the_windows_of_the_next_smaller_one_and_pool_the_rest(
     assert pooling.windows(n_mels, n_frames) == expected
 
 
-@pytest.mark.parametrize("n_mels", [1, 3, 5, 12, 20, 40, 64, 80, 100, 200, 256])
-@pytest.mark.parametrize("n_frames", [20, 21, 59, 136, 470, 862, 1000, 2507, 10_000])
-def test_any_other_size_ends_at_one_by_one(n_mels, n_frames):
-    with torch.device("meta"):
-        model = models.VGG(pooling.windows(n_mels, n_frames), 50, 1 / 64, 0.01).eval()
-        assert model.features(torch.empty(1, 1, n_mels, n_frames)).shape[2:] == (1, 1)
+def test_any_size_ends_at_one_by_one():
+    for n_mels in range(1, 300):
+        for n_frames in [*range(20, 200), *range(200, 10_000, 171)]:
+            bands, frames = n_mels, n_frames
+            for height, width in pooling.windows(n_mels, n_frames):
+                bands, frames = bands // height, frames // width
+            assert (bands, frames) == (1, 1), (n_mels, n_frames)
 
 
 def test_too_few_frames_to_pool():

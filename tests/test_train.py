@@ -170,24 +170,45 @@ def test_same_seed_same_bytes(data):
     assert scores(folder / "a") != scores(folder / "c")
 
 
-def test_killed_training_goes_on_and_ends_the_same(data):
-    folder, _ = data
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A training that was killed, and started again, as programs; gives its folder and what the second one printed."""
+    folder = tmp_path_factory.mktemp("killed")
+    make_data(folder)
     spec = changed(epochs=6) | MUSICNN
     run(folder / "whole", folder, spec)
+    code = (
+        "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]);"
+        "runpy.run_path(sys.argv[0], run_name='__main__');"
+        "print('heavy:', *sorted({'torch._dynamo', 'sklearn', 'scipy.signal'} & set(sys.modules)))"
+    )
     command = [
-        sys.executable, SCRIPTS / "train.py", "--spec", json.dumps(spec),
+        sys.executable, "-c", code, SCRIPTS / "train.py", "--spec", json.dumps(spec), "--device", "cpu",
         "--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "killed",
-        "--device", "cpu",
     ]  # fmt: skip
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    words = list(map(str, command))
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     while not (folder / "killed" / "checkpoint.pt").exists() and process.poll() is None:
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (folder / "killed" / "run.json").exists(), "was not killed in time"
-    assert "going on after epoch" in run(folder / "killed", folder, spec)
+    second = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    return folder, second.stdout
+
+
+def test_killed_training_goes_on_and_ends_the_same(killed):
+    folder, printed = killed
+    assert "going on after epoch" in printed
     assert scores(folder / "killed") == scores(folder / "whole")
     assert not (folder / "killed" / "checkpoint.pt").exists()
+
+
+def test_training_does_not_import_the_compiler_nor_scikit_learn(killed):
+    """Importing them takes longer than a training of the demo."""
+    _, printed = killed
+    assert printed.splitlines()[-1] == "heavy:"
 
 
 def other_labels(folder, monkeypatch):
@@ -364,19 +385,3 @@ class TestMemoryOfAGpu:
         )  # fmt: skip
         program._train(arguments, {})
         assert told == [3_000_000]
-
-
-def test_training_does_not_import_the_compiler_nor_scikit_learn(data):
-    """Importing them takes longer than a training of the demo."""
-    folder, _ = data
-    code = (
-        "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]);"
-        "runpy.run_path(sys.argv[0], run_name='__main__');"
-        "print('heavy:', *sorted({'torch._dynamo', 'sklearn', 'scipy.signal'} & set(sys.modules)))"
-    )
-    inputs = ["--tracks", folder / "tracks.parquet", "--manifest", folder / "manifest.json", "--folder", folder / "a"]
-    inputs += ["--device", "cpu"]
-    command = [sys.executable, "-c", code, SCRIPTS / "train.py", "--spec", json.dumps(SPEC), *inputs]
-    process = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[-1] == "heavy:"

@@ -45,7 +45,7 @@ def build(name="vgg", seed=1):
 
 
 def exact(model):
-    """A network in float64 without dropout, of which two copies stay the same in many steps of training."""
+    """A network in float64 without dropout. In many steps of training it stays the same on all machines."""
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
@@ -207,7 +207,7 @@ def val_roc_aucs(snapshots):
     """The mean ROC AUC over the tags on the validation clips, by the weights of each epoch."""
     found = []
     for weights in snapshots:
-        model = build()
+        model = exact(build())
         model.load_state_dict(weights)
         with torch.inference_mode():
             logits = model.eval()(values()[VALIDATION]).numpy()
@@ -245,8 +245,8 @@ def test_the_weights_at_the_end_are_those_of_the_kept_epoch(tmp_path, snapshots,
     if interrupted_after:
         with monkeypatch.context() as patch, pytest.raises(InterruptionError):
             interrupt_after(patch, interrupted_after)
-            train(build(), tmp_path, protocol)
-    model = build()
+            train(exact(build()), tmp_path, protocol)
+    model = exact(build())
     history, kept_epoch = train(model, tmp_path, protocol)
     roc_aucs = val_roc_aucs(snapshots)
     assert len(history) == len(roc_aucs) == 7
@@ -263,7 +263,7 @@ def test_the_weights_at_the_end_are_those_of_the_kept_epoch(tmp_path, snapshots,
 
 @pytest.mark.parametrize("keep", ["last", "best_val_roc_auc"])
 def test_training_stops_when_it_is_out_of_patience(tmp_path, keep):
-    history, _ = train(build(), tmp_path, Protocol(40, 8, 0.03, keep=keep, patience=3))
+    history, _ = train(exact(build()), tmp_path, Protocol(40, 8, 0.03, keep=keep, patience=3))
     merits = [-epoch.val_loss if keep == "last" else epoch.val_roc_auc for epoch in history]
     n_epochs = next(n for n in range(4, 40) if max(merits[n - 3 : n]) <= max(merits[: n - 3]))
     assert len(history) == n_epochs < 40
