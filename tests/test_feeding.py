@@ -130,6 +130,7 @@ def test_a_whole_store_is_loaded_as_it_is_stored(monkeypatch, n_at_once):
     monkeypatch.setattr(feeding, "_READ_CLIPS", n_at_once)
     for dtype in (np.float16, np.float32):
         whole = feeding.load(store("log", dtype), CPU)
+        assert whole.dtype == {np.float16: torch.float16, np.float32: torch.float32}[dtype]
         np.testing.assert_array_equal(whole.numpy(), RAW.astype(dtype)[..., ::HOP])
 
 
