@@ -74,6 +74,25 @@ def test_batches_are_the_clips_that_were_asked_for(name, log_type, dtype, size):
         np.testing.assert_array_equal(found, again)
 
 
+def test_batches_are_on_the_device():
+    """`meta` is a device that every machine has."""
+    feed = Feed(store(), torch.device("meta"))
+    assert {batch.device.type for batch in feed.batches(np.arange(N_CLIPS), 8)} == {"meta"}
+
+
+@pytest.mark.parametrize(("device", "is_pinned"), [(CPU, False), (CUDA, True)])
+def test_batches_for_a_gpu_are_read_into_pinned_memory(monkeypatch, device, is_pinned):
+    """From there a GPU copies them without waiting."""
+    asked = []
+    empty = torch.empty
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            torch, "empty", lambda *args, pin_memory, **more: asked.append(pin_memory) or empty(*args, **more)
+        )
+        list(Feed(store(), device).rows(np.arange(N_CLIPS), 8))
+    assert asked == [is_pinned] * 3
+
+
 def test_log_is_computed_from_the_power():
     """log10(1 + 10000 p) of p = 0.0099 is 2, of 0.9999 is 4, of 0 is 0, and of a huge p is log10(p) + 4."""
     power = torch.tensor([0.0099, 0.9999, 1e-10, 1e4], dtype=torch.float64)
