@@ -166,8 +166,23 @@ def test_same_seed_same_bytes(data):
     for name in ("a", "b"):
         run(folder / name, folder)
     assert scores(folder / "a") == scores(folder / "b")
-    run(folder / "c", folder, SPEC | {"seed": 2})
-    assert scores(folder / "a") != scores(folder / "c")
+
+
+def test_another_seed_draws_other_weights_and_another_order(data, monkeypatch):
+    folder, _ = data
+    seen = []
+    loop = training.train
+
+    def note(model, *args, seed, **more):
+        seen.append((model.classifier.weight.sum().item(), seed))
+        return loop(model, *args, seed=seed, **more)
+
+    monkeypatch.setattr(training, "train", note)
+    for seed in (1, 2):
+        run(folder / str(seed), folder, SPEC | {"seed": seed})
+    (weights, seed), (other_weights, other_seed) = seen
+    assert weights != other_weights
+    assert (seed, other_seed) == (1, 2)
 
 
 @pytest.fixture(scope="module")

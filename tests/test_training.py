@@ -305,11 +305,24 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, 
         train(resumed, tmp_path / "a", protocol)
     torch.manual_seed(99)  # another program would be in another state
     resumed = build(name, seed=5)
+    capsys.readouterr()
     history, _ = train(resumed, tmp_path / "a", protocol)
-    assert "going on after epoch 3\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "going on after epoch 3\n" in printed
+    assert "the device has changed" not in printed
     assert_same(resumed.state_dict(), whole.state_dict())
     figures = [[dataclasses.replace(epoch, seconds=0) for epoch in epochs] for epochs in (history, expected)]
     assert figures[0] == figures[1]
+
+
+def test_another_device_is_told(tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch, pytest.raises(InterruptionError):
+        patch.setattr(training, "device_name", lambda device: "NVIDIA A100")
+        interrupt_after(patch, 1)
+        train(build(), tmp_path, Protocol(2, 8, 0.003))
+    history, _ = train(build(), tmp_path, Protocol(2, 8, 0.003))
+    assert "the device has changed from NVIDIA A100 to cpu\n" in capsys.readouterr().out
+    assert [epoch.device for epoch in history] == ["NVIDIA A100", "cpu"]
 
 
 def test_a_finished_training_is_not_trained_further(tmp_path, snapshots):
@@ -380,6 +393,15 @@ def test_scores_are_those_of_each_clip_alone_without_dropout(name):
         alone = torch.cat([model.eval()(values()[[i]]) for i in positions]).double()
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-alone.numpy())), rtol=0, atol=1e-5)
     assert (np.ptp(scores, axis=0) > 0.01).all()
+
+
+def test_eight_clips_at_once_are_scored_on_a_cpu():
+    """That bounds the memory, whatever the batch size of the training."""
+    sizes = []
+    model = torch.nn.Linear(N_FRAMES, N_TAGS)
+    model.register_forward_hook(lambda _, inputs, output: sizes.append(len(inputs[0])) or output[:, 0, 0])
+    training.score(model, feed(), np.arange(21))
+    assert sizes == [8, 8, 5]
 
 
 class Broken(torch.nn.Module):
