@@ -66,11 +66,11 @@ def make_data(folder: Path) -> Tracks:
     return tracks
 
 
-def spectrograms(folder: Path) -> dict[str, np.ndarray]:
-    """The spectrogram of each clip of the store in dB, at x10, by clip id."""
+def spectrograms(folder: Path, hop_factor: int = 10) -> dict[str, np.ndarray]:
+    """The spectrogram of each clip of the store in dB, by clip id."""
     shards = files.read_json(folder / "manifest.json")["shards"]
     return {
-        clip_id: clip[:, ::10].astype(np.float32)
+        clip_id: clip[:, ::hop_factor].astype(np.float32)
         for shard in shards
         for clip_id, clip in zip(shard["clip_ids"], np.load(folder / shard["file"]), strict=True)
     }

@@ -22,7 +22,7 @@ from howlow.errors import HowlowError
 from howlow.store import Store, open_store
 from howlow.tracks import Tracks
 
-NETWORKS = {"vgg": SPEC, "musicnn": SPEC | MUSICNN}
+SPECS = {"vgg": SPEC, "musicnn": SPEC | MUSICNN, "x5 log": SPEC | {"hop_factor": 5, "log_type": "log"}}
 
 
 @pytest.fixture
@@ -95,22 +95,27 @@ def test_learns_from_the_labels_of_its_clips(data):
     assert worst_roc_auc(folder, *scores_of_test_clips(folder / "mixed")) < 0.8
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", SPECS)
 def test_writes_the_scores_of_each_clip_by_the_weights_that_it_writes(data, name):
     """All clips of the store that are not trained on have scores, which come from their own spectrograms."""
     folder, tracks = data
-    run(folder / "a", folder, NETWORKS[name])
+    spec = SPECS[name]
+    run(folder / "a", folder, spec)
     assert sorted(path.name for path in (folder / "a").iterdir()) == sorted(OUTPUTS)
-    stored, content = spectrograms(folder), torch.load(folder / "a" / "model.pt", weights_only=True)
+    stored = spectrograms(folder, spec["hop_factor"])
+    content = torch.load(folder / "a" / "model.pt", weights_only=True)
     split_of = dict(zip(tracks.clip_ids, tracks.splits, strict=True))
     table = pq.read_table(folder / "a" / "scores.parquet")
     assert table.column_names == ["clip_id", "split", "loud", "quiet"]
     clip_ids = table["clip_id"].to_pylist()
     assert table["split"].to_pylist() == [split_of[clip_id] for clip_id in clip_ids]
     assert sorted(clip_ids) == sorted(clip_id for clip_id in stored if split_of[clip_id] != "train")
-    assert len(clip_ids) == SPLITS["validation"] + SPLITS["test"]
+    assert table["split"].to_pylist() == ["validation"] * SPLITS["validation"] + ["test"] * SPLITS["test"]
+    values = np.stack([stored[clip_id] for clip_id in clip_ids])
+    if spec["log_type"] == "log":
+        values = np.log10(1 + 10_000 * 10 ** (values / 10))
     with torch.inference_mode():
-        logits = network(content)(torch.from_numpy(np.stack([stored[clip_id] for clip_id in clip_ids]))[:, None])
+        logits = network(content)(torch.from_numpy(values)[:, None])
     written = np.stack([table[tag].to_numpy() for tag in ("loud", "quiet")], 1)
     np.testing.assert_allclose(written, torch.sigmoid(logits).numpy(), rtol=0.01)
     assert all(np.diff(np.sort(np.log(tag))).min() > 1e-5 for tag in written.T)  # no two clips have the same score
@@ -253,10 +258,8 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", [None, *CHANGES])
-def test_a_checkpoint_is_only_resumed_by_the_same_training(data, monkeypatch, change):
-    """A training was interrupted. What then changes makes it another one, which starts from the beginning."""
-    folder, _ = data
+def interrupted(folder, data_folder, monkeypatch, spec=SPEC):
+    """Start a training, which ends after its first epoch."""
     write = training._write_checkpoint
 
     def interrupt(*args):
@@ -265,7 +268,24 @@ def test_a_checkpoint_is_only_resumed_by_the_same_training(data, monkeypatch, ch
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "_write_checkpoint", interrupt)
-        assert "interrupted" in train(folder / "a", folder).stderr
+        assert "interrupted" in train(folder, data_folder, spec).stderr
+
+
+def test_records_every_device_that_was_used(data, monkeypatch):
+    """The only epoch was trained on a GPU, and then the CPU scores the clips."""
+    folder, _ = data
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "device_name", lambda device: "NVIDIA A100")
+        interrupted(folder / "a", folder, monkeypatch, changed(epochs=1))
+    run(folder / "a", folder, changed(epochs=1))
+    assert files.read_json(folder / "a" / "run.json")["device"] == "NVIDIA A100, cpu"
+
+
+@pytest.mark.parametrize("change", [None, *CHANGES])
+def test_a_checkpoint_is_only_resumed_by_the_same_training(data, monkeypatch, change):
+    """A training was interrupted. What then changes makes it another one, which starts from the beginning."""
+    folder, _ = data
+    interrupted(folder / "a", folder, monkeypatch)
     spec = CHANGES[change](folder, monkeypatch) if change else SPEC
     printed = run(folder / "a", folder, spec)
     assert ("going on after epoch 1" in printed) == (change is None)
@@ -333,6 +353,15 @@ def test_bad_splits_get_one_line(data, splits, message):
     process = train(folder / "a", folder)
     assert process.returncode == 1
     assert process.stderr.startswith(f"howlow train: {folder / 'a'}: {message}")
+    assert process.stderr.count("\n") == 1
+
+
+def test_a_gpu_that_is_not_there_gets_one_line(data, monkeypatch):
+    folder, _ = data
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    process = train(folder / "a", folder, device="cuda")
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"howlow train: {folder / 'a'}: device is cuda, but PyTorch sees no GPU")
     assert process.stderr.count("\n") == 1
 
 
