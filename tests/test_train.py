@@ -22,7 +22,12 @@ from howlow.errors import HowlowError
 from howlow.store import Store, open_store
 from howlow.tracks import Tracks
 
-SPECS = {"vgg": SPEC, "musicnn": SPEC | MUSICNN, "x5 log": SPEC | {"hop_factor": 5, "log_type": "log"}}
+SPECS = {
+    "vgg": SPEC,
+    "musicnn": SPEC | MUSICNN,
+    # 29.0 s would have 273 frames, for which the windows are others than for the 274 of 29.1 s.
+    "x5 log": SPEC | {"hop_factor": 5, "log_type": "log", "seconds": 29.0},
+}
 
 
 @pytest.fixture
@@ -149,7 +154,7 @@ def test_a_split_that_has_no_clip_in_the_store_has_no_labels_either(data, progra
 
 
 def test_records_what_was_trained(data):
-    folder, _ = data
+    folder, tracks = data
     spec = changed(epochs=6, keep="best_val_roc_auc", learning_rate=0.02)
     run(folder / "a", folder, spec)
     history = files.read_csv(folder / "a" / "history.csv")
@@ -164,6 +169,8 @@ def test_records_what_was_trained(data):
     }
     content = torch.load(folder / "a" / "model.pt", weights_only=True)
     assert (content["spec"], content["tags"], content["window"]) == (spec, ["loud", "quiet"], "periodic")
+    assert content["digest"] == provenance.digest({key: record[key] for key in ("spec", "code", "inputs")})
+    assert record["inputs"]["tracks"] == tracks.digest()
 
 
 def test_same_seed_same_bytes(data):
