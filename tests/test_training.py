@@ -376,6 +376,16 @@ def test_adam_is_pytorchs_with_the_epsilon_of_keras():
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=1e-6, atol=1e-7)
 
 
+def test_the_state_of_adam_is_on_the_device_of_the_network(tmp_path):
+    """New and resumed; `meta` is a device that every machine has."""
+    train(build(), tmp_path, Protocol(1, 8, 0.003))
+    meta = torch.device("meta")
+    optimizer = training.Adam(build().to(meta))
+    for _ in range(2):
+        assert {tensor.device for tensors in optimizer.state.values() for tensor in tensors} == {meta}
+        training._resume(tmp_path / "checkpoint.pt", "a", build(), optimizer, meta)
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_scores_are_those_of_each_clip_alone_without_dropout(name):
     """They are in the order that was asked for, and computing them changes nothing of a network in training."""
