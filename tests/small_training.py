@@ -30,25 +30,50 @@ SPEC = {
     },
 }
 MUSICNN = {"model": "musicnn", "options": {"width": 1 / 64, "filters": 1, "segment_frames": 20}}
-SPLITS = (40, 8, 16)
+SPLITS = {"train": 40, "validation": 8, "test": 16}
+N_EXCLUDED = 9
 OUTPUTS = ["model.pt", "history.csv", "scores.parquet", "run.json"]
 
 
-def make_data(folder: Path, n_of_splits: tuple[int, int, int] = SPLITS) -> Tracks:
-    """Write a store of x1 spectrograms and its tracks. The tag `loud` depends on the level; `odd` is random."""
+def make_data(folder: Path) -> Tracks:
+    """Write a store of x1 spectrograms and its tracks. A clip has the tag `loud` or the tag `quiet`.
+
+    The tracks list the clips in another order than the store and with the splits mixed. Nine of them, three of each
+    split, are not in the store.
+    """
     rng = np.random.default_rng(0)
-    n_clips = sum(n_of_splits)
-    labels = rng.random((n_clips, 2)) < 0.5
-    clips = rng.normal(-40, 10, (n_clips, N_MELS, 1366)) + 15 * labels[:, :1, None]
-    files.write_rows(folder / "00.npy", clips, clips.shape[1:], "float16")
-    clip_ids = [str(i) for i in range(n_clips)]
-    shard = {"file": "00.npy", "clip_ids": clip_ids, "sha256": files.sha256(folder / "00.npy")}
-    manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "window": "periodic", "shards": [shard]}
-    files.write_json(folder / "manifest.json", manifest)
-    splits = np.repeat(["train", "validation", "test"], n_of_splits).tolist()
-    tracks = Tracks(clip_ids, clip_ids, splits, ["00"] * n_clips, clip_ids, ("loud", "odd"), labels)
+    n_clips = sum(SPLITS.values()) + N_EXCLUDED
+    clip_ids = [f"clip {number}" for number in rng.permutation(n_clips)]
+    splits = rng.permutation(np.repeat([*SPLITS], [n + N_EXCLUDED // 3 for n in SPLITS.values()]))
+    is_loud = np.zeros(n_clips, bool)
+    for split in SPLITS:  # half of each split
+        rows = np.flatnonzero(splits == split)
+        is_loud[rows] = rng.permutation(len(rows)) % 2
+    labels = np.stack([is_loud, ~is_loud], 1)
+    tracks = Tracks(clip_ids, clip_ids, splits.tolist(), ["00"] * n_clips, clip_ids, ("loud", "quiet"), labels)
     tracks.write(folder / "tracks.parquet", "made-up")
+
+    excluded = {row for split in SPLITS for row in np.flatnonzero(splits == split)[: N_EXCLUDED // 3]}
+    stored = [row for row in rng.permutation(n_clips) if row not in excluded]
+    shards = []
+    for name, rows in (("00.npy", stored[:30]), ("01.npy", stored[30:])):
+        clips = rng.normal(-40, 10, (len(rows), N_MELS, 1366)) + 15 * is_loud[rows, None, None]
+        files.write_rows(folder / name, clips, clips.shape[1:], "float16")
+        shard_ids = [clip_ids[row] for row in rows]
+        shards.append({"file": name, "clip_ids": shard_ids, "sha256": files.sha256(folder / name)})
+    manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "window": "periodic", "shards": shards}
+    files.write_json(folder / "manifest.json", manifest)
     return tracks
+
+
+def spectrograms(folder: Path, hop_factor: int = 10) -> dict[str, np.ndarray]:
+    """The spectrogram of each clip of the store in dB, by clip id."""
+    shards = files.read_json(folder / "manifest.json")["shards"]
+    return {
+        clip_id: clip[:, ::hop_factor].astype(np.float32)
+        for shard in shards
+        for clip_id, clip in zip(shard["clip_ids"], np.load(folder / shard["file"]), strict=True)
+    }
 
 
 def changed(**training_keys: object) -> dict:

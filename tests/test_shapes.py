@@ -12,8 +12,8 @@ from howlow.representation import Representation
 # Both sides of the limits of the filter banks, of the pooling and of the filters.
 CELLS = [
     Representation(rate, n_mels, hop_factor, "db")
-    for rate, bands in ((1_000, (2, 3, 510, 511)), (12_000, (2, 3, 14, 15, 232, 233)))
-    for n_mels, hop_factor in itertools.product(bands, (1, 9, 68, 72))
+    for rate, bands, hops in ((1_000, (2, 3, 510, 511), (1, 9)), (12_000, (2, 3, 14, 15, 232, 233), (1, 68, 72)))
+    for n_mels, hop_factor in itertools.product(bands, hops)
 ]
 SECONDS = 29.1
 OPTIONS = (

@@ -125,7 +125,7 @@ class MUSICNN(nn.Module):
         if self.training:
             return self.segment_logits(self._random_segments(x))
         segments = self._all_segments(x)  # (batch, n_segments, n_mels, segment_frames)
-        logits = self.segment_logits(segments.flatten(0, 1).unsqueeze(1)).unflatten(0, segments.shape[:2]).float()
+        logits = self.segment_logits(segments.flatten(0, 1).unsqueeze(1)).unflatten(0, segments.shape[:2])
         # The logit of the mean activation, log(mean p) - log(mean (1 - p)), without rounding p to 0 or 1.
         return logsigmoid(logits).logsumexp(1) - logsigmoid(-logits).logsumexp(1)
 
