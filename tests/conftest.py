@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -224,7 +225,7 @@ def snakemake(folder: Path, *arguments: object):
 def runtime_only() -> dict[str, str]:
     """Environment variables with which Python finds none of the modules that only developers install."""
     runtime, development = (
-        {canonicalize_name(line.split("==")[0]) for line in (ROOT / "envs" / name).open() if "==" in line}
+        {canonicalize_name(re.split(r"==|\[", line)[0]) for line in (ROOT / "envs" / name).open() if "==" in line}
         for name in ("requirements.txt", "requirements-dev.txt")
     )
     absent = [
