@@ -36,6 +36,32 @@ OWN = ROOT / "tests" / "own.yaml"
 LONGEST = ("test_slurm", "test_answers", "test_kills")
 
 
+LISTED_SKIPS = (
+    "PyTorch sees no GPU",
+    "HOWLOW_REAL_MUSIC names no folder of real music",
+    "the test needs chromium",
+    "the test needs slurmctld",
+    "a private SLURM has to be started as root",
+    "a small disk can't be mounted here",
+    "a device node can't be made or used here",
+)
+"""How the reasons begin that may skip a test where HOWLOW_LISTED_SKIPS_ONLY=1, as in continuous integration."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Let a test fail that is skipped for a reason that is not listed: otherwise nobody would notice."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("HOWLOW_LISTED_SKIPS_ONLY") == "1":
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(LISTED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{item.nodeid} was skipped, and its reason is not among LISTED_SKIPS of tests/conftest.py: {reason}"
+            )
+    return report
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, and leave the order otherwise as it is."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
