@@ -46,7 +46,7 @@ def make_data(folder: Path, n_of_splits: tuple[int, int, int] = SPLITS) -> Track
     manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "window": "periodic", "shards": [shard]}
     files.write_json(folder / "manifest.json", manifest)
     splits = np.repeat(["train", "validation", "test"], n_of_splits).tolist()
-    tracks = Tracks(clip_ids, clip_ids, splits, ["00"] * n_clips, ("loud", "odd"), labels)
+    tracks = Tracks(clip_ids, clip_ids, splits, ["00"] * n_clips, clip_ids, ("loud", "odd"), labels)
     tracks.write(folder / "tracks.parquet", "made-up")
     return tracks
 

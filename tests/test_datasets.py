@@ -168,13 +168,29 @@ def test_tracks_round_trip(annotations, tmp_path):
 
 
 @pytest.mark.parametrize("changed", ["clip_ids", "paths", "splits", "shards", "tags", "labels"])
-def test_digest_of_tracks_depends_on_everything_in_them(changed):
+def test_digest_of_tracks_depends_on_everything_that_training_reads(changed):
     labels = np.array([[True, False], [False, True]])
-    parts = {name: ["a", "b"] for name in ("clip_ids", "paths", "splits", "shards")} | {"tags": ("x", "y")}
+    names = ("clip_ids", "paths", "splits", "shards", "groups")
+    parts = {name: ["a", "b"] for name in names} | {"tags": ("x", "y")}
     before = tracks_module.Tracks(**parts, labels=labels)
     other = ~labels if changed == "labels" else parts[changed][::-1]
     after = tracks_module.Tracks(**(parts | {"labels": labels} | {changed: other}))
     assert after.digest() != before.digest()
+
+
+def test_a_group_is_a_song_of_magnatagatune(annotations):
+    """Clips of a song differ in the seconds at the end of their paths; other paths are groups of one clip."""
+    paths = ["d/band-album-01-one-0-29.mp3", "d/band-album-01-one-29-58.mp3", "d/band-album-02-two-0-29.mp3"]
+    paths += ["e/band-album-01-one-0-29.mp3", "f/a-1-b.mp3", "0/x.mp3", "c/y.mp3"]
+    tracks, _ = mtat.load(annotations([[number, 1, number % 2, path] for number, path in enumerate(paths)]))
+    songs = ["d/band-album-01-one"] * 2 + ["d/band-album-02-two", "e/band-album-01-one", *paths[4:]]
+    assert tracks.groups == songs
+
+
+def test_groups_are_no_reason_to_train_again(annotations):
+    tracks, _ = mtat.load(annotations(ROWS))
+    other = tracks_module.Tracks(**(tracks.__dict__ | {"groups": ["x"] * len(tracks.groups)}))
+    assert other.digest() == tracks.digest()
 
 
 def test_every_folder_of_magnatagatune_is_in_its_split(annotations):
@@ -369,7 +385,7 @@ def test_tracks_are_read_by_others(table, tmp_path):
     tracks, _ = table(ONE_HOT)
     tracks.write(tmp_path / "tracks.parquet", "mine")
     frame = pd.read_parquet(tmp_path / "tracks.parquet")
-    assert list(frame.columns) == ["clip_id", "path", "split", "shard", "rock", "calm"]
+    assert list(frame.columns) == ["clip_id", "path", "split", "shard", "group", "rock", "calm"]
     assert frame["rock"].tolist() == [True, False, True]
     query = f"select count(*), sum(calm::int) from '{tmp_path / 'tracks.parquet'}' where split <> 'train'"
     assert duckdb.sql(query).fetchall() == [(2, 2)]

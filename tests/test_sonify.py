@@ -168,7 +168,9 @@ def collection(tmp_path, music):
         soundfile.write(tmp_path / f"{number}.wav", (0.2 + 0.1 * number) * music[16_000], 16_000)
     paths = [f"{number}.wav" for number in range(5)]
     labels = np.ones((5, 1), bool)
-    tracks.Tracks(clip_ids, paths, splits, ["00"] * 5, ("x",), labels).write(tmp_path / "tracks.parquet", "mine")
+    tracks.Tracks(clip_ids, paths, splits, ["00"] * 5, clip_ids, ("x",), labels).write(
+        tmp_path / "tracks.parquet", "mine"
+    )
     for rate, n_mels in ((12_000, 8), (12_000, 48), (16_000, 48)):
         folder = tmp_path / "mel" / str(rate) / str(n_mels)
         clips = [audio.load_clip(tmp_path / paths[number], rate, SECONDS) for number in held]

@@ -145,7 +145,7 @@ def test_captions_say_whether_the_published_figures_are_beside_and_why_not(
     labels = np.zeros((25_860, 50), bool)
     names = [str(number) for number in range(len(labels))]
     tags = tuple(f"tag {number}" for number in range(50))
-    tracks = Tracks(names, names, ["train"] * len(names), ["0"] * len(names), tags, labels)
+    tracks = Tracks(names, names, ["train"] * len(names), ["0"] * len(names), names, tags, labels)
     (tmp_path / "d").mkdir()
     tracks.write(tmp_path / "d" / "tracks.parquet", "d")
     tables_of = [tmp_path / f"full.{ending}" for ending in ("csv", "md", "tex", "html")]

@@ -270,7 +270,9 @@ def test_a_trained_model_tags_as_training_scored(tmp_path, dtype, tolerance):
     files.write_json(tmp_path / "manifest.json", manifest | {"shards": [shard]})
     splits = ["train"] * 8 + ["validation"] * 4 + ["test"] * 4
     labels = np.random.default_rng(0).random((16, 2)) < 0.5
-    Tracks(clip_ids, clip_ids, splits, ["00"] * 16, ("a", "b"), labels).write(tmp_path / "tracks.parquet", "made-up")
+    Tracks(clip_ids, clip_ids, splits, ["00"] * 16, clip_ids, ("a", "b"), labels).write(
+        tmp_path / "tracks.parquet", "made-up"
+    )
     arguments = ["--tracks", tmp_path / "tracks.parquet", "--manifest", tmp_path / "manifest.json"]
     assert run_script("train", *arguments, "--folder", tmp_path, "--device", "cpu", spec=SPEC).returncode == 0
 

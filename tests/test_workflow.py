@@ -76,12 +76,13 @@ class TestFinished:
         runs, summary = pd.read_csv(results / "runs.csv"), pd.read_csv(results / "summary.csv")
         assert list(runs.columns) == [
             "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "seed", "roc_auc", "pr_auc",
-            "best_epoch", "train_seconds", "device", "torch",
+            "best_epoch", "train_seconds", "device", "torch", "val_roc_auc", "val_pr_auc",
         ]  # fmt: skip
         assert list(summary.columns) == [
             "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "roc_auc_mean",
             "roc_auc_std", "pr_auc_mean", "pr_auc_std", "gmac", "parameters", "bytes_per_clip",
-            "n_clips", "n_excluded", "device", "torch",
+            "n_clips", "n_excluded", "device", "torch", "val_roc_auc_mean", "val_roc_auc_std", "val_pr_auc_mean",
+            "val_pr_auc_std",
         ]  # fmt: skip
         assert len(runs) == 10
         assert len(summary) == 5
@@ -92,6 +93,9 @@ class TestFinished:
         assert cell["roc_auc_mean"] == pytest.approx(by_hand["roc_auc"].mean())
         assert cell["roc_auc_std"] == pytest.approx(np.std(by_hand["roc_auc"], ddof=1))
         assert cell["bytes_per_clip"] == 8 * 137 * 2
+        metrics = pd.read_csv(results / "tiny/vgg/12k_mel8_x10_db/metrics.csv").query("tag == '(macro)'").set_index("split")
+        for column, split in (("roc_auc", "test"), ("val_roc_auc", "validation")):
+            assert cell[f"{column}_mean"] == pytest.approx(metrics.loc[split, "roc_auc"].mean())
         assert (summary["n_clips"] == 24).all()
         assert (summary["n_excluded"] == 0).all()
 

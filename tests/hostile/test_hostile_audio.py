@@ -121,7 +121,7 @@ def decode(folder: Path, paths: list[Path], rate: int):
     n = len(paths)
     ids, labels = [str(number) for number in range(n)], np.ones((n, 1), bool)
     listed = [os.path.relpath(path, folder) for path in paths]
-    tracks.Tracks(ids, listed, ["train"] * n, ["00"] * n, ("a",), labels).write(folder / "t.parquet", "mine")
+    tracks.Tracks(ids, listed, ["train"] * n, ["00"] * n, ids, ("a",), labels).write(folder / "t.parquet", "mine")
     spec = {"sample_rate": rate, "seconds": SECONDS}
     outputs = ["--audio", folder / "a.npy", "--record", folder / "clips.json"]
     inputs = ["--tracks", folder / "t.parquet", "--shard", "00", "--root", folder]

@@ -11,8 +11,8 @@ from howlow.scores import METRICS, read_metrics, read_scores
 from howlow.tracks import Tracks
 
 TRACKS = Tracks(
-    ["1", "2", "3"], ["1.mp3", "2.mp3", "3.mp3"], ["train", "validation", "test"], ["00"] * 3, ("NA", "=b"),
-    np.array([[1, 0], [0, 1], [1, 1]], bool),
+    ["1", "2", "3"], ["1.mp3", "2.mp3", "3.mp3"], ["train", "validation", "test"], ["00"] * 3, ["1", "2", "3"],
+    ("NA", "=b"), np.array([[1, 0], [0, 1], [1, 1]], bool),
 )  # fmt: skip
 
 

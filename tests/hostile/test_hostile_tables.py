@@ -349,7 +349,7 @@ def test_odd_tags_come_through_to_tables_and_figure(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.random((N_CLIPS, len(ODD_TAGS))) < 0.5
     splits = ["test"] * 20 + ["validation"] * 4
-    truth = tracks.Tracks(NAMES, NAMES, splits, ["00"] * N_CLIPS, tuple(ODD_TAGS), labels)
+    truth = tracks.Tracks(NAMES, NAMES, splits, ["00"] * N_CLIPS, NAMES, tuple(ODD_TAGS), labels)
     truth.write(tmp_path / "tracks.parquet", "mine")
     cell = tmp_path / "12k_mel8_x1_db"
     (cell / "seed1").mkdir(parents=True)

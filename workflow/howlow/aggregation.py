@@ -13,9 +13,12 @@ from howlow.representation import Representation
 from howlow.scores import read_metrics
 from howlow.store import content_digest
 from howlow.tracks import read as read_tracks
-from howlow.words import CELL
+from howlow.words import CELL, METRICS
 
 KEYS = ["dataset", "model", *CELL]
+
+VALIDATION = [f"val_{metric}" for metric in METRICS]
+"""The columns of the metrics on the validation clips; those on the test clips have the names of the metrics."""
 
 STAGES = ("decode", "spectrum", "mel", "train")
 """The programs whose results `check` looks at."""
@@ -66,7 +69,10 @@ def _refuse(record: Path, expected: dict[str, Any]) -> None:
 
 
 def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
-    """The macro-averaged metrics on the test clips, with one row for each cell and seed.
+    """The macro-averaged metrics, with one row for each cell and seed.
+
+    `roc_auc` and `pr_auc` are of the test clips, which results are reported on. `val_roc_auc` and `val_pr_auc` are of
+    the validation clips, by which representations are chosen.
 
     Parameters
     ----------
@@ -74,7 +80,8 @@ def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
 
     Returns
     -------
-    pd.DataFrame with the columns `KEYS`, seed, roc_auc, pr_auc, best_epoch, train_seconds, device, torch (its version)
+    pd.DataFrame with the columns `KEYS`, seed, roc_auc, pr_auc, best_epoch, train_seconds, device, torch (its version),
+    `VALIDATION`
     """
     rows = []
     dataset, model = spec["dataset"], spec["model"]
@@ -83,30 +90,26 @@ def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
         macro = _macro(folder / "metrics.csv")
         for seed in spec["seeds"]:
             run = files.read_json(folder / f"seed{seed}" / "run.json")
-            areas = macro.loc[seed, ["roc_auc", "pr_auc"]]
+            test, validation = (macro.loc[(seed, split), list(METRICS)] for split in ("test", "validation"))
             made_by = [run["best_epoch"], run["train_seconds"], run["device"], run["versions"]["torch"]]
-            rows.append([*_keys(dataset, model, Representation.parse(name)), seed, *areas, *made_by])
-    return pd.DataFrame(
-        rows, columns=[*KEYS, "seed", "roc_auc", "pr_auc", "best_epoch", "train_seconds", "device", "torch"]
-    )
+            rows.append([*_keys(dataset, model, Representation.parse(name)), seed, *test, *made_by, *validation])
+    facts = ["best_epoch", "train_seconds", "device", "torch"]
+    return pd.DataFrame(rows, columns=[*KEYS, "seed", *METRICS, *facts, *VALIDATION])
 
 
 def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """One row for each cell: mean and standard deviation (n - 1) over the seeds, costs, clips, and devices."""
     groups = runs.groupby(KEYS, sort=False)
-    table = groups.agg(
-        n_seeds=("seed", "size"),
-        roc_auc_mean=("roc_auc", "mean"),
-        roc_auc_std=("roc_auc", "std"),
-        pr_auc_mean=("pr_auc", "mean"),
-        pr_auc_std=("pr_auc", "std"),
-    ).reset_index()
+    table = groups.agg(n_seeds=("seed", "size"), **_moments(list(METRICS))).reset_index()
+    on_validation = groups.agg(**_moments(VALIDATION)).reset_index()
     made_on = groups[["device", "torch"]].agg(_listed).reset_index()
     table = table.merge(_costs(results, spec["dataset"], spec["model"]), on=KEYS, how="left", validate="one_to_one")
     stores = table[["dataset", "sample_rate_hz", "n_mels"]].itertuples(index=False)
     counts = [_clip_counts(results, *store) for store in stores]
     table = table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
-    return table.merge(made_on, on=KEYS, how="left", validate="one_to_one")
+    for further in (made_on, on_validation):
+        table = table.merge(further, on=KEYS, how="left", validate="one_to_one")
+    return table
 
 
 def of_cells(spec: dict[str, Any], results: Path) -> list[Path]:
@@ -117,6 +120,11 @@ def of_cells(spec: dict[str, Any], results: Path) -> list[Path]:
     """
     names = ["metrics.csv", *(f"seed{seed}/run.json" for seed in spec["seeds"])]
     return [results / spec["dataset"] / spec["model"] / cell / name for cell in spec["cells"] for name in names]
+
+
+def _moments(columns: list[str]) -> dict[str, tuple[str, str]]:
+    """Arguments of pandas' `agg` for mean and standard deviation (n - 1)."""
+    return {f"{column}_{name}": (column, name) for column in columns for name in ("mean", "std")}
 
 
 def _listed(names: pd.Series) -> str:
@@ -132,7 +140,7 @@ def _clip_counts(results: Path, dataset: str, sample_rate: int, n_mels: int) -> 
 
 def _macro(path: Path) -> pd.DataFrame:
     table = read_metrics(path)
-    return table[(table["tag"] == MACRO) & (table["split"] == "test")].set_index("seed")
+    return table[table["tag"] == MACRO].set_index(["seed", "split"])
 
 
 def _costs(results: Path, dataset: str, model: str) -> pd.DataFrame:

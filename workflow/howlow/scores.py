@@ -24,11 +24,13 @@ class Scores(NamedTuple):
     Attributes
     ----------
     splits : np.ndarray [shape=(n_clips,)], the split of each clip, `validation` or `test`
+    groups : np.ndarray [shape=(n_clips,)], the group of each clip, such as its song
     labels : np.ndarray [shape=(n_clips, n_tags), dtype=bool]
     activations : np.ndarray [shape=(n_clips, n_tags)], of the tags
     """
 
     splits: np.ndarray
+    groups: np.ndarray
     labels: np.ndarray
     activations: np.ndarray
 
@@ -50,7 +52,9 @@ def read_scores(path: Path, tracks: Tracks) -> Scores:
     except (OSError, pa.ArrowException, KeyError):
         raise files.set_aside(path, "it is not the Parquet file that was written") from None
     row_of = {clip_id: row for row, clip_id in enumerate(tracks.clip_ids)}
-    return Scores(splits, tracks.labels[[row_of[clip_id] for clip_id in clip_ids]], activations)
+    rows = [row_of[clip_id] for clip_id in clip_ids]
+    groups = np.array([tracks.groups[row] for row in rows])
+    return Scores(splits, groups, tracks.labels[rows], activations)
 
 
 def read_metrics(path: Path) -> pd.DataFrame:

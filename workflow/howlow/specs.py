@@ -245,17 +245,17 @@ def table(config: Spec, table: str) -> Spec:
 
 
 def statistics(config: Spec) -> Spec:
-    """The specification of the statistics: the margin of equivalence, and the seed whose scores are resampled."""
-    return config["statistics"] | {"seed": config["seeds"][0]}
+    """The specification of the statistics: the margins of equivalence, and all experiments."""
+    return config["statistics"] | {"experiments": _pairs(config["experiments"])}
 
 
 def tradeoff(config: Spec) -> Spec:
-    """The specification of the trade-off: the margin, all experiments, and the one that the figure shows."""
+    """The specification of the trade-off: the margins, all experiments, and the one that the figure shows."""
     return config["statistics"] | {"experiments": _pairs(config["experiments"]), "shown": config["figure1"]}
 
 
 def cells(config: Spec, experiment: Spec) -> Spec:
-    """The specification of a figure of all cells and seeds of an experiment."""
+    """The specification of what reads a file of every cell and seed of an experiment, such as a figure."""
     return {
         "cells": [cell.name for cell in representations(experiment)],
         "dataset": experiment["dataset"],

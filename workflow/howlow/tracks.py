@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from howlow import files
 
 SPLITS = ("train", "validation", "test")
-COLUMNS = ("clip_id", "path", "split", "shard")
+COLUMNS = ("clip_id", "path", "split", "shard", "group")
 MACRO = "(macro)"
 """Stands for the name of a tag where figures are means over the tags; no tag may have this name."""
 
@@ -27,6 +27,7 @@ class Tracks:
     paths : list of str, relative to the dataset's root
     splits : list of str, each one of `SPLITS`
     shards : list of str, such as `03`
+    groups : list of str, what a clip is an excerpt of, such as its song; statistics resample whole groups
     tags : tuple of str, the names of the tags
     labels : np.ndarray [shape=(n_clips, n_tags), dtype=bool]
     """
@@ -35,11 +36,12 @@ class Tracks:
     paths: list[str]
     splits: list[str]
     shards: list[str]
+    groups: list[str]
     tags: tuple[str, ...]
     labels: np.ndarray
 
     def digest(self) -> str:
-        """SHA-256 of the content, which does not depend on how the content is stored."""
+        """SHA-256 of the content that training depends on, which does not depend on how the content is stored."""
         sums = hashlib.sha256()
         for column in (self.clip_ids, self.paths, self.splits, self.shards, self.tags):
             sums.update("\n".join(column).encode() + b"\0")
@@ -52,7 +54,7 @@ class Tracks:
         The metadata of the schema hold the dataset, the tags in order (one per line), the rule of the split, the digest
         of the source's files, and the digest of the content.
         """
-        columns = [pa.array(column) for column in (self.clip_ids, self.paths, self.splits, self.shards)]
+        columns = [pa.array(column) for column in (self.clip_ids, self.paths, self.splits, self.shards, self.groups)]
         columns += [pa.array(column) for column in self.labels.T]
         metadata = {
             "dataset": dataset,
@@ -79,9 +81,9 @@ def read(path: Path | str) -> Tracks:
     """
     table = _table(path)
     tags = tuple(table.schema.metadata[b"tags"].decode().split("\n"))
-    clip_ids, paths, splits, shards = (table[name].to_pylist() for name in COLUMNS)
+    clip_ids, paths, splits, shards, groups = (table[name].to_pylist() for name in COLUMNS)
     labels = np.column_stack([_booleans(table[tag]) for tag in tags])
-    return Tracks(clip_ids, paths, splits, shards, tags, labels)
+    return Tracks(clip_ids, paths, splits, shards, groups, tags, labels)
 
 
 def _table(path: Path | str, columns: list[str] | None = None) -> pa.Table:

@@ -43,6 +43,7 @@ localrules:
     collect,
     figure1,
     paper_table,
+    statistics,
     tradeoff,
     tags,
     curves,

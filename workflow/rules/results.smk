@@ -110,18 +110,48 @@ rule paper_table:
         )
 
 
+rule bootstrap:
+    input:
+        changed=changed("bootstrap"),
+        runs="results/{dataset}/{model}/runs.csv",
+        tracks="results/{dataset}/tracks.parquet",
+    output:
+        record=record("bootstrap"),
+        resampled="results/{dataset}/{model}/bootstrap.npz",
+    log:
+        "logs/{dataset}/{model}/bootstrap.log",
+    threads: 2
+    resources:
+        mem_mb=more(4_000),
+        runtime=240,
+    params:
+        spec=spec("bootstrap"),
+    shell:
+        program(
+            "bootstrap",
+            "--tracks {input.tracks} --folder results/{wildcards.dataset}/{wildcards.model}"
+            " --resampled {output.resampled} --threads {threads}",
+        )
+
+
 rule statistics:
     input:
         changed=changed("statistics"),
         runs="results/runs.csv",
-        tracks=expand("results/{dataset}/tracks.parquet", dataset=DATASETS),
+        resampled=of_experiments("bootstrap.npz"),
     output:
         record=record("statistics"),
+        effects=report(
+            "results/effects.csv",
+            category="Comparisons",
+            caption="../report/effects.rst",
+            labels={"result": "Average effects (CSV)"},
+        ),
         table=report(
             "results/statistics.csv",
             category="Comparisons",
             caption="../report/statistics.rst",
-            labels={"result": "All comparisons (CSV)"},
+            labels={"result": "All pairs (CSV)"},
         ),
         text="results/statistics.md",
         page=report(
@@ -132,16 +162,17 @@ rule statistics:
         ),
     log:
         "logs/statistics.log",
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(4_000),
-        runtime=240,
+        runtime=60,
     params:
         spec=spec("statistics"),
     shell:
         program(
             "statistics",
-            "--results results --runs {input.runs} --table {output.table} --text {output.text} --page {output.page} --threads {threads}",
+            "--results results --runs {input.runs} --effects {output.effects} --table {output.table}"
+            " --text {output.text} --page {output.page}",
         )
 
 
@@ -150,6 +181,7 @@ rule tradeoff:
         of_experiments("summary.csv"),
         of_experiments("runs.csv"),
         of_experiments("times.csv"),
+        of_experiments("bootstrap.npz"),
         changed=changed("tradeoff"),
     output:
         record=record("tradeoff"),

@@ -211,6 +211,12 @@ STAGES = {
         "results/{table}.csv",
         lambda w: specs.table(config, w.table) | {"published": PUBLISHED},
     ),
+    "bootstrap": Stage(
+        "bootstrap",
+        "results/{dataset}/{model}/records/bootstrap.json",
+        "results/{dataset}/{model}/bootstrap.npz",
+        lambda w: specs.cells(config, experiment(w)),
+    ),
     "statistics": Stage(
         "compare", "results/records/statistics.json", "results/statistics.csv", lambda w: specs.statistics(config)
     ),

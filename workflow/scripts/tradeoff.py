@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import files, plots, program, tables
+from howlow import files, plots, program, resampling, tables
 from howlow import tradeoff as tradeoff_module
 from howlow.plots import tradeoff as tradeoff_plot
 from howlow.representation import Representation
@@ -13,14 +13,15 @@ from howlow.words import CELL
 
 
 def main(args: Namespace) -> list[Path]:
-    margin_points = args.spec["margin_points"]
+    margins = args.spec["margin_points"]
     parts, sections = [], []
     for experiment in args.spec["experiments"]:
         folder = args.results / experiment["dataset"] / experiment["model"]
         summary, runs = pd.read_csv(folder / "summary.csv"), pd.read_csv(folder / "runs.csv")
-        part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margin_points)
+        resampled = resampling.read(folder / "bootstrap.npz")
+        part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margins, resampled)
         parts.append(part)
-        heading, sentences = tradeoff_module.recommendations(part, margin_points)
+        heading, sentences = tradeoff_module.recommendations(part, margins["roc_auc"])
         sections.append((heading, [*sentences, *filter(None, [tables.mixture(runs)])]))
     files.write_frame(args.table, pd.concat(parts, ignore_index=True))
     title = "Which representation to take"

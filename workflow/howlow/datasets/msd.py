@@ -90,6 +90,7 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
         paths=[paths[clip_id] for clip_id in clip_ids],
         splits=[split_of[clip_id] for clip_id in clip_ids],
         shards=shards_by_hash(clip_ids, shards),
+        groups=clip_ids,  # a track is one clip, and the pickles do not name its artist
         tags=tags,
         labels=labels,
     )

@@ -9,6 +9,7 @@ Layout: `annotations_final.csv` (tab-separated: `clip_id`, one column of 0 and 1
 audio folders `0` to `f`, in the root or in its subfolder `mp3`.
 """
 
+import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +29,8 @@ PUBLISHED_TAGGED_SIZES = {"train": 15_247, "validation": 1_529, "test": 4_332}
 
 ANNOTATIONS = "annotations_final.csv"
 FOLDERS = "0123456789abcdef"
+_EXCERPT = re.compile(r"-\d+-\d+\.[^./]*$")
+"""The end of the path of a clip: from which second of its song it is, and to which."""
 _SPLITS = dict.fromkeys("0123456789ab", "train") | {"c": "validation"} | dict.fromkeys("def", "test")
 
 
@@ -85,11 +88,17 @@ def load(
         paths=[prefix + mp3_paths[index] for index in kept],
         splits=[split_of[index] for index in kept],
         shards=[f"{FOLDERS.index(folders[index]) * shards // len(FOLDERS):02d}" for index in kept],
+        groups=[song(mp3_paths[index]) for index in kept],
         tags=chosen,
         labels=labels[kept],
     )
     _report_difference(table, tracks, untagged, split)
     return tracks, left_out
+
+
+def song(mp3_path: str) -> str:
+    """The song that a clip is an excerpt of: its path without the seconds; the whole path if it names no seconds."""
+    return _EXCERPT.sub("", mp3_path)
 
 
 def _split_by_artist(mp3_paths: list[str]) -> list[str]:

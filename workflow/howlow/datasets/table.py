@@ -66,12 +66,14 @@ def load(
     chosen = _choose(path, known, labels, tags, top, min_clips)
     labels = labels[:, [known.index(tag) for tag in chosen]]
     kept, left_out = metadata.without_untagged(clip_ids, labels, untagged)
-    split_of = _splits(path, content, paths, kept)
+    groups = metadata.full_text(path, content, "group") if "group" in content.column_names else paths
+    split_of = _splits(path, content, groups, kept)
     tracks = Tracks(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[paths[index] for index in kept],
         splits=[split_of[index] for index in kept],
         shards=shards_by_hash([clip_ids[index] for index in kept], shards),
+        groups=[groups[index] for index in kept],
         tags=chosen,
         labels=labels[kept],
     )
@@ -130,9 +132,8 @@ def _choose(
     return tuple(frequent)
 
 
-def _splits(path: Path, content: pa.Table, paths: list[str], kept: list[int]) -> dict[int, str]:
+def _splits(path: Path, content: pa.Table, groups: list[str], kept: list[int]) -> dict[int, str]:
     """The split of each clip, by index: as the table says, or a new split of the clips that are kept."""
-    groups = metadata.full_text(path, content, "group") if "group" in content.column_names else paths
     if "split" not in content.column_names:
         return dict(zip(kept, splits.by_group([groups[index] for index in kept], SHARES), strict=True))
     given = [_SYNONYMS.get(name, name) for name in metadata.full_text(path, content, "split")]

@@ -1,0 +1,49 @@
+"""Compute the metrics of all cells and seeds of one experiment on resampled test clips."""
+
+from argparse import Namespace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from howlow import program, resampling
+from howlow import tracks as tracks_module
+from howlow.resampling import Resampled
+from howlow.scores import Scores, read_scores
+from howlow.tracks import Tracks
+
+
+def main(args: Namespace) -> list[Path]:
+    cells, seeds = args.spec["cells"], args.spec["seeds"]
+    tracks = tracks_module.read(args.tracks)
+    first = _test_scores(args.folder / cells[0] / f"seed{seeds[0]}" / "scores.parquet", tracks)
+    resample = partial(
+        _resampled, folder=args.folder, seeds=seeds, tracks=tracks, weights=resampling.draw(first.groups)
+    )
+    areas = program.parallel(resample, cells, args.threads)
+    n_groups = len(set(first.groups))
+    Resampled(cells, n_groups, np.stack(list(program.progress(areas, "bootstrap", len(cells))))).write(args.resampled)
+    print(f"{len(cells)} cells, {len(seeds)} seeds, {len(first.groups)} test clips in {n_groups} groups")
+    return [args.resampled]
+
+
+def _resampled(cell: str, folder: Path, seeds: list[int], tracks: Tracks, weights: np.ndarray) -> np.ndarray:
+    """The metrics of one cell: [shape=(n_seeds, n_metrics, n_resamples), dtype=float32]."""
+    scored = [_test_scores(folder / cell / f"seed{seed}" / "scores.parquet", tracks) for seed in seeds]
+    return np.stack([resampling.macro(s.labels, s.activations, weights) for s in scored]).astype(np.float32)
+
+
+def _test_scores(path: Path, tracks: Tracks) -> Scores:
+    """The scores of the test clips, which are the same clips in the same order for all cells and seeds."""
+    scores = read_scores(path, tracks)
+    is_test = scores.splits == "test"
+    return Scores(*(column[is_test] for column in scores))
+
+
+if __name__ == "__main__":
+    options = program.parser(__doc__)
+    options.add_argument("--tracks", type=Path, required=True, help="tracks.parquet, for labels and groups")
+    options.add_argument("--folder", type=Path, required=True, help="folder of the cells")
+    options.add_argument("--resampled", type=Path, required=True, help=".npz file to write")
+    options.add_argument("--threads", type=int, default=1, help="processes that resample")
+    program.run(main, options)
