@@ -5,8 +5,9 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import run_script
 
-from howlow import aggregation, files
+from howlow import aggregation, files, provenance
 from howlow.scores import METRICS
 from howlow.tracks import Tracks
 
@@ -208,6 +209,21 @@ def test_summary_has_means_and_deviations_with_n_minus_1(results):
         "val_pr_auc_std": [0.01, 0.1, 0.02],
     }
     pd.testing.assert_frame_equal(table, pd.DataFrame(expected), atol=1e-12, check_exact=False)
+
+
+def test_the_program_writes_both_tables_of_checked_results(results, monkeypatch):
+    tables = results / "runs.csv", results / "summary.csv"
+    arguments = ["--results", results, "--runs", tables[0], "--summary", tables[1]]
+    process = run_script("aggregate", *arguments, spec=SPEC)  # with the code that is here, and not that of `CODE`
+    assert process.returncode == 1
+    assert "/mine/mel/12000/8: the code of decode.py has changed since. Start the workflow again" in process.stderr
+    assert not any(path.exists() for path in tables)
+    monkeypatch.setattr(provenance, "code", lambda program: CODE.get(program.stem, {}))
+    process = run_script("aggregate", *arguments, spec=SPEC)
+    assert process.returncode == 0, process.stderr
+    runs = aggregation.runs(SPEC, results)
+    pd.testing.assert_frame_equal(pd.read_csv(tables[0]), runs)
+    pd.testing.assert_frame_equal(pd.read_csv(tables[1]), aggregation.summary(SPEC, results, runs))
 
 
 def test_one_seed_has_no_deviation(results):

@@ -129,6 +129,12 @@ def test_other_tables_than_were_written(change, is_damaged, tmp_path):
     assert str(error.value).startswith(f"{tmp_path / 'metrics.csv'}: is damaged: it is not the table that was written.")
 
 
+def test_tags_that_look_like_numbers_stay_text(tmp_path):
+    rows = [[1, "test", tag, 0.5, 0.5, 3, 9] for tag in ("007", "1e3", "80")]
+    files.write_csv(tmp_path / "metrics.csv", METRICS, rows)
+    assert read_metrics(tmp_path / "metrics.csv")["tag"].tolist() == ["007", "1e3", "80"]
+
+
 def test_missing_scores_are_no_damage(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_scores(tmp_path / "scores.parquet", TRACKS)

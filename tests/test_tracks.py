@@ -59,6 +59,13 @@ def test_tracks_are_read_by_others(written):
     }
 
 
+def test_names_that_files_of_results_hold(written):
+    assert (tracks_module.SPLITS, tracks_module.MACRO) == (("train", "validation", "test"), "(macro)")
+    TRACKS.write(written, "mine")
+    metadata = pq.read_schema(written).metadata
+    assert (metadata[b"split_rule"], metadata[b"source"]) == (b"", b"")
+
+
 def test_the_same_tracks_give_the_same_bytes(written):
     first = written.read_bytes()
     TRACKS.write(written, "mine", "by artist", "0123")
