@@ -1,6 +1,7 @@
 """The tables of an experiment hold what its files hold, and no result of another configuration, code or input."""
 
 import copy
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -71,9 +72,15 @@ def run_of(cell, seed):
 
 
 @pytest.fixture
-def results(tmp_path):
-    """The files of a finished experiment of three cells and three seeds."""
-    folder = tmp_path / "mine"
+def results(experiment, tmp_path):
+    """The files of a finished experiment of three cells and three seeds, to be changed."""
+    return shutil.copytree(experiment, tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    root = tmp_path_factory.mktemp("experiment")
+    folder = root / "mine"
     TRACKS.write(folder / "tracks.parquet", "mine")
     for rate in (12_000, 16_000):
         files.write_json(folder / "mel" / str(rate) / "8" / "manifest.json", manifest_of(rate))
@@ -88,7 +95,7 @@ def results(tmp_path):
             files.write_json(folder / "vgg" / cell / f"seed{seed}" / "run.json", run_of(cell, seed))
     costs = [[cell, 10.0 * number + 1, 7 * number] for number, cell in enumerate(CELLS)]
     files.write_csv(folder / "vgg" / "cost.csv", ["cell", "gmac", "bytes_per_clip"], reversed(costs))
-    return tmp_path
+    return root
 
 
 def test_results_of_this_configuration_and_code_are_taken(results):
