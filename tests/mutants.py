@@ -191,19 +191,26 @@ def outcomes(
     """Run the tests of each mutant, one at a time in each copy of the checkout."""
     todo, free = list(reversed(waiting)), list(copies)
     running: dict[int, tuple[Mutant, Path, str, float]] = {}
-    while todo or running:
-        while todo and free:
-            mutant, copy = todo.pop(), free.pop()
-            module = copy / "workflow" / "howlow" / f"{mutant.module}.py"
-            original = module.read_text()
-            module.write_text(mutant.code)
-            limit = time.monotonic() + LIMIT_S + 3 * seconds[mutant.module]
-            running[_start(copy, tests[mutant.module])] = (mutant, copy, original, limit)
-        process, outcome = _wait({number: parts[-1] for number, parts in running.items()})
-        mutant, copy, original, _ = running.pop(process)
-        (copy / "workflow" / "howlow" / f"{mutant.module}.py").write_text(original)
-        free.append(copy)
-        yield Result(mutant, outcome)
+    try:
+        while todo or running:
+            while todo and free:
+                mutant, copy = todo.pop(), free.pop()
+                original = _module(copy, mutant).read_text()
+                _module(copy, mutant).write_text(mutant.code)
+                limit = time.monotonic() + LIMIT_S + 3 * seconds[mutant.module]
+                running[_start(copy, tests[mutant.module])] = (mutant, copy, original, limit)
+            process, outcome = _wait({number: parts[-1] for number, parts in running.items()})
+            mutant, copy, original, _ = running.pop(process)
+            _module(copy, mutant).write_text(original)
+            free.append(copy)
+            yield Result(mutant, outcome)
+    finally:  # after an interruption, for instance
+        for process in running:
+            _kill(process)
+
+
+def _module(copy: Path, mutant: Mutant) -> Path:
+    return copy / "workflow" / "howlow" / f"{mutant.module}.py"
 
 
 def copy_of(root: Path, copy: Path) -> Path:
@@ -236,12 +243,17 @@ def _wait(limits: dict[int, float]) -> tuple[int, str]:
             ended, status = os.waitpid(process, os.WNOHANG)
             if not ended and time.monotonic() < limit:
                 continue
-            with suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)  # with all that its tests have started
+            _kill(process)
             if not ended:
                 os.waitpid(process, 0)
             return process, TIME_LIMIT if not ended else KILLED if status else SURVIVED
         time.sleep(0.01)
+
+
+def _kill(process: int) -> None:
+    """End a process, and all that its tests have started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
 
 
 def report(results: Sequence[Result], seconds: dict[str, float], reasons: dict[str, str], how: str) -> str:
@@ -257,7 +269,9 @@ def report(results: Sequence[Result], seconds: dict[str, float], reasons: dict[s
     lines += [f"| all | | {_counts(results)} |", "", "Survivors:", ""]
     for mutant, outcome in results:
         if outcome == SURVIVED:
-            reason = reasons.get(f"{mutant.module}: {mutant.change}", "**a test is missing**")
+            # A reason is for one change, or for all changes of a line.
+            keys = (f"{mutant.module}: {mutant.change}", f"{mutant.module}: {mutant.change.split(' → ')[0]}")
+            reason = next((reasons[key] for key in keys if key in reasons), "**a test is missing**")
             lines.append(f"- `{mutant.module}.py`, line {mutant.line}: {mutant.change}: {reason}")
     return "\n".join(lines)
 
