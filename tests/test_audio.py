@@ -358,6 +358,7 @@ def test_an_m4a_that_ends_within_a_packet(tmp_path):
 
 @pytest.mark.parametrize("load", [audio.load_clip, audio.load_all])
 def test_length_is_bounded(load, tmp_path, monkeypatch):
+    assert audio.MAX_SAMPLES == 172_800_000  # an hour at 48 kHz
     path = write(tmp_path / "a.wav", NOISE)
     monkeypatch.setattr(audio, "MAX_SAMPLES", 4 * RATE - 1)
     assert reason_of(path, load) == "longer than 4 s"

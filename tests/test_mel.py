@@ -56,6 +56,7 @@ def test_power_of_a_tone(window):
     tone = 0.5 * np.cos(2 * np.pi * 1_000 * np.arange(16_000) / 16_000).astype(np.float32)
     power = mel.power_spectrum(tone, window)
     assert power.shape == (64, 257)
+    assert power.dtype == np.float32
     total = {"periodic": 256, "symmetric": 255.5}[window]
     np.testing.assert_allclose(power[1:-2].max(axis=1), (0.5 / 2 * total) ** 2, rtol=1e-5)
     np.testing.assert_array_equal(power[1:-2].argmax(axis=1), 1_000 / 16_000 * 512)
