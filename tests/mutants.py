@@ -105,8 +105,8 @@ OPERATORS = [
 class _Changes(cst.CSTVisitor):
     """Collects the changes of a module: pairs of a node and what takes its place.
 
-    Left out is what no number rests on: docstrings, annotations, decorators, assertions, `_GUARDS`, calls of `print`,
-    and what is in a `raise`. Whether an error is raised is not left out, because the condition above it changes.
+    Left out is what no number rests on: docstrings, annotations and their imports, decorators, assertions, `_GUARDS`,
+    calls of `print`, and what is in a `raise`. Whether an error is raised is not left out: the condition above changes.
     """
 
     METADATA_DEPENDENCIES = (PositionProvider,)
@@ -116,7 +116,7 @@ class _Changes(cst.CSTVisitor):
         self.found: list[tuple[cst.CSTNode, cst.CSTNode]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, _LEFT_OUT) or _is_text_or_print(node) or _is_guard(node):
+        if isinstance(node, _LEFT_OUT) or _is_text_or_print(node) or _is_guard(node) or _is_of_types(node):
             return False
         changed = (new for kind, operator in OPERATORS if isinstance(node, kind) for new in operator(node))
         self.found += [(node, new) for new in changed if _keeps_guards(node, new)]
@@ -128,6 +128,11 @@ def _is_text_or_print(node: cst.CSTNode) -> bool:
     value = node.value if isinstance(node, cst.Expr) else None
     is_print = isinstance(value, cst.Call) and isinstance(value.func, cst.Name) and value.func.value == "print"
     return isinstance(value, cst.BaseString) or is_print
+
+
+def _is_of_types(node: cst.CSTNode) -> bool:
+    """Whether a statement imports what only annotations need."""
+    return isinstance(node, cst.If) and isinstance(node.test, cst.Name) and node.test.value == "TYPE_CHECKING"
 
 
 def _is_guard(node: cst.CSTNode) -> bool:

@@ -108,7 +108,9 @@ def test_channels_are_mixed_by_their_mean(levels, tmp_path):
     path = write(tmp_path / "a.wav", np.outer(NOISE, levels))
     expected = sum(levels) / len(levels) * NOISE
     np.testing.assert_allclose(audio.load_clip(path, RATE, 1.0), expected[24_000:40_000], atol=1e-7)
-    np.testing.assert_allclose(audio.load_all(path, RATE), expected, atol=1e-7)
+    whole = audio.load_all(path, RATE)
+    np.testing.assert_allclose(whole, expected, atol=1e-7)
+    assert whole.dtype == np.float32
 
 
 @pytest.mark.parametrize("levels", [(1, 0), (0, 1), (1, -0.5), (1, 1)])
@@ -163,6 +165,7 @@ def test_resampled_tones_keep_their_amplitudes_and_times(shares, error_db, nativ
     times = np.arange(len(whole)) / rate
     inner = (times > 0.2) & (times < 1.3)  # at its ends, a tone is switched on and off
     assert len(whole) == pytest.approx(n_samples * rate / native, abs=1)
+    assert clip.dtype == whole.dtype == np.float32
     assert level_db((whole - tones(passband, times))[inner]) < error_db
 
 
