@@ -226,9 +226,20 @@ def test_what_is_no_audio_is_called_that_whatever_its_name(suffix, tmp_path):
     assert audio.declared_seconds(path) == reason_of(path) == "not decodable audio (Format not recognised.)"
 
 
-def test_playlists_are_not_followed(tmp_path, tone):
-    path = tmp_path / "list.m3u8"
-    path.write_text(f"#EXTM3U\n#EXTINF:30,\n{tone()}\n#EXT-X-ENDLIST\n")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nclip.aac\n#EXT-X-ENDLIST\n"),
+        ("a.m4a", "ffconcat version 1.0\nfile clip.aac\n"),
+    ],
+)
+def test_playlists_are_not_followed(name, text, tmp_path):
+    """FFmpeg itself would open the file that the playlist names."""
+    encode(tmp_path / "clip.aac", "aac")
+    path = tmp_path / name
+    path.write_text(text)
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(audio=0))) > 80
     assert reason_of(path) == "not decodable audio (Format not recognised.)"
 
 

@@ -93,9 +93,7 @@ class TestFinished:
         assert cell["roc_auc_mean"] == pytest.approx(by_hand["roc_auc"].mean())
         assert cell["roc_auc_std"] == pytest.approx(np.std(by_hand["roc_auc"], ddof=1))
         assert cell["bytes_per_clip"] == 8 * 137 * 2
-        metrics = (
-            pd.read_csv(results / "tiny/vgg/12k_mel8_x10_db/metrics.csv").query("tag == '(macro)'").set_index("split")
-        )
+        metrics = pd.read_csv(results / "tiny/vgg/12k_mel8_x10_db/metrics.csv").query("tag == '(macro)'").set_index("split")
         for column, split in (("roc_auc", "test"), ("val_roc_auc", "validation")):
             assert cell[f"{column}_mean"] == pytest.approx(metrics.loc[split, "roc_auc"].mean())
         assert (summary["n_clips"] == 24).all()
