@@ -36,8 +36,7 @@ check: $(VENV)/development
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 
-# Break the core of the library in 600 places, one at a time, and write into docs/testing.md which of them its fast tests
-# notice. It takes half an hour on two cores.
+# Break the core of the library in 600 places, one at a time, and write into docs/testing.md what its fast tests notice.
 mutants: $(VENV)/development
 	$(BIN)/python tests/mutants.py --sample 600 --seed 1 --cores $(CORES) --page docs/testing.md
 
