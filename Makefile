@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The shell reads CONFIG from its environment, so that the path may have blanks and quotes.
 export CONFIG
 
-.PHONY: figure1 all configuration test check plans docs wheels lock clean
+.PHONY: figure1 all configuration test check mutants plans docs wheels lock clean
 .DELETE_ON_ERROR:
 
 figure1: configuration $(VENV)/runtime
@@ -35,6 +35,10 @@ check: $(VENV)/development
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+
+# Break the core of the library in 600 places, one at a time, and write into docs/testing.md what its fast tests notice.
+mutants: $(VENV)/development
+	$(BIN)/python tests/mutants.py --sample 600 --seed 1 --cores $(CORES) --page docs/testing.md
 
 # Check that every shipped configuration plans the jobs of tests/plans.yaml, without any data.
 plans: $(VENV)/development

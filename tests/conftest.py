@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -33,6 +34,32 @@ OWN = ROOT / "tests" / "own.yaml"
 
 # Each of these takes minutes. If one of them came last, all other cores would be idle.
 LONGEST = ("test_slurm", "test_answers", "test_kills")
+
+
+LISTED_SKIPS = (
+    "PyTorch sees no GPU",
+    "HOWLOW_REAL_MUSIC names no folder of real music",
+    "the test needs chromium",
+    "the test needs slurmctld",
+    "a private SLURM has to be started as root",
+    "a small disk can't be mounted here",
+    "a device node can't be made or used here",
+)
+"""How the reasons begin that may skip a test where HOWLOW_LISTED_SKIPS_ONLY=1, as in continuous integration."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Let a test fail that is skipped for a reason that is not listed: otherwise nobody would notice."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("HOWLOW_LISTED_SKIPS_ONLY") == "1":
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(LISTED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{item.nodeid} was skipped, and its reason is not among LISTED_SKIPS of tests/conftest.py: {reason}"
+            )
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -224,7 +251,7 @@ def snakemake(folder: Path, *arguments: object):
 def runtime_only() -> dict[str, str]:
     """Environment variables with which Python finds none of the modules that only developers install."""
     runtime, development = (
-        {canonicalize_name(line.split("==")[0]) for line in (ROOT / "envs" / name).open() if "==" in line}
+        {canonicalize_name(re.split(r"==|\[", line)[0]) for line in (ROOT / "envs" / name).open() if "==" in line}
         for name in ("requirements.txt", "requirements-dev.txt")
     )
     absent = [

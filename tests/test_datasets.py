@@ -5,16 +5,13 @@ import os
 import pickle
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, run_script
 from large_metadata import python2_pickle
 
 from howlow import files, splits
-from howlow import tracks as tracks_module
 from howlow.datasets import metadata, msd, mtat
 from howlow.datasets import table as table_module
 
@@ -156,28 +153,6 @@ def test_real_music(real_music):
     assert all((real_music / path).is_file() for path in tracks.paths)
 
 
-def test_tracks_round_trip(annotations, tmp_path):
-    tracks, _ = mtat.load(annotations(ROWS))
-    tracks.write(tmp_path / "tracks.parquet", "mtat")
-    again = tracks_module.read(tmp_path / "tracks.parquet")
-    assert again.digest() == tracks.digest()
-    assert tracks_module.read_tags(tmp_path / "tracks.parquet") == tracks.tags
-    first = (tmp_path / "tracks.parquet").read_bytes()
-    tracks.write(tmp_path / "tracks.parquet", "mtat")
-    assert (tmp_path / "tracks.parquet").read_bytes() == first
-
-
-@pytest.mark.parametrize("changed", ["clip_ids", "paths", "splits", "shards", "tags", "labels"])
-def test_digest_of_tracks_depends_on_everything_that_training_reads(changed):
-    labels = np.array([[True, False], [False, True]])
-    names = ("clip_ids", "paths", "splits", "shards", "groups")
-    parts = {name: ["a", "b"] for name in names} | {"tags": ("x", "y")}
-    before = tracks_module.Tracks(**parts, labels=labels)
-    other = ~labels if changed == "labels" else parts[changed][::-1]
-    after = tracks_module.Tracks(**(parts | {"labels": labels} | {changed: other}))
-    assert after.digest() != before.digest()
-
-
 def test_a_group_is_a_song_of_magnatagatune(annotations):
     """Clips of a song differ in the seconds at the end of their paths; other paths are groups of one clip."""
     paths = ["d/band-album-01-one-0-29.mp3", "d/band-album-01-one-29-58.mp3", "d/band-album-02-two-0-29.mp3"]
@@ -185,12 +160,6 @@ def test_a_group_is_a_song_of_magnatagatune(annotations):
     tracks, _ = mtat.load(annotations([[number, 1, number % 2, path] for number, path in enumerate(paths)]))
     songs = ["d/band-album-01-one"] * 2 + ["d/band-album-02-two", "e/band-album-01-one", *paths[4:]]
     assert tracks.groups == songs
-
-
-def test_groups_are_no_reason_to_train_again(annotations):
-    tracks, _ = mtat.load(annotations(ROWS))
-    other = tracks_module.Tracks(**(tracks.__dict__ | {"groups": ["x"] * len(tracks.groups)}))
-    assert other.digest() == tracks.digest()
 
 
 def test_every_folder_of_magnatagatune_is_in_its_split(annotations):
@@ -286,16 +255,6 @@ def test_table_of_columns(table):
     assert left_out == []
 
 
-def test_a_clip_more_or_less_leaves_the_shards_of_the_others(table):
-    ids = [f"{number}.mp3" for number in range(60)]
-    rows = {clip_id: f"{clip_id},rock\n" for clip_id in ids}
-    all_tracks, _ = table("path,tags\n" + "".join(rows.values()), shards=4)
-    fewer, _ = table("path,tags\n" + "".join(row for clip_id, row in rows.items() if clip_id != "0.mp3"), shards=4)
-    shard_of = dict(zip(all_tracks.clip_ids, all_tracks.shards, strict=True))
-    assert set(all_tracks.shards) == {"00", "01", "02", "03"}
-    assert all(shard_of[c] == shard for c, shard in zip(fewer.clip_ids, fewer.shards, strict=True))
-
-
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -379,17 +338,6 @@ def test_bad_tables_are_named(table, text, message):
 def test_no_tag_is_frequent_enough(table):
     with pytest.raises(metadata.MetadataError, match="no tag reaches min_clips 3; the most frequent has 2 clips"):
         table(ONE_HOT, min_clips=3)
-
-
-def test_tracks_are_read_by_others(table, tmp_path):
-    tracks, _ = table(ONE_HOT)
-    tracks.write(tmp_path / "tracks.parquet", "mine")
-    frame = pd.read_parquet(tmp_path / "tracks.parquet")
-    assert list(frame.columns) == ["clip_id", "path", "split", "shard", "group", "rock", "calm"]
-    assert frame["rock"].tolist() == [True, False, True]
-    query = f"select count(*), sum(calm::int) from '{tmp_path / 'tracks.parquet'}' where split <> 'train'"
-    assert duckdb.sql(query).fetchall() == [(2, 2)]
-    assert pq.read_schema(tmp_path / "tracks.parquet").metadata[b"tags"] == b"rock\ncalm"
 
 
 def test_symbolic_links_out_of_the_root_are_excluded(annotations, tmp_path, tone):

@@ -5,13 +5,11 @@ import re
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import soundfile
 from conftest import run_script
 
-from howlow import files, metrics, tracks
+from howlow import files, tracks
 from howlow import mel as howlow_mel
 
 ROWS = [[1, 1, 0, "0/a.wav"], [2, 0, 1, "0/b.wav"], [3, 1, 0, "c/c.wav"], [4, 0, 1, "d/d.wav"], [5, 1, 0, "e/e.wav"]]
@@ -155,23 +153,6 @@ def test_cost(collection):
     table = pd.read_csv(collection / "cost.csv").set_index("cell")
     assert table["gmac"].round(2).tolist() == [10.01, 1.45]
     assert table["bytes_per_clip"].tolist() == [96 * 1366 * 2, 8 * 1820 * 2]
-
-
-def test_evaluate_reports_tags_without_positives(collection):
-    truth = tracks.read(collection / "tracks.parquet")
-    columns = {"clip_id": ["3", "4", "5"], "split": ["validation", "test", "test"]}
-    scores = columns | {tag: [0.5, 0.1, 0.9] for tag in truth.tags}
-    (collection / "seed1").mkdir()
-    pq.write_table(pa.table(scores), collection / "seed1" / "scores.parquet")
-    arguments = ["--tracks", collection / "tracks.parquet", "--folder", collection]
-    process = run_script("evaluate", *arguments, spec={"seeds": [1]})
-    assert process.returncode == 0, process.stderr
-    assert "seed 1, validation: left out: 'guitar' has 1 positive clips of 1" in process.stdout
-    table = pd.read_csv(collection / "metrics.csv").set_index(["split", "tag"])
-    assert table.loc[("test", "guitar"), "roc_auc"] == 1  # clip 5 has the tag, and clip 4 has not
-    assert table.loc[("test", "slow"), "roc_auc"] == 0
-    assert table.loc[("test", metrics.MACRO), "roc_auc"] == 0.5
-    assert np.isnan(table.loc[("validation", metrics.MACRO), "roc_auc"])
 
 
 def test_figure1_of_one_seed_and_an_incomplete_grid(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from howlow import files, mel
-from howlow.store import content_digest, open_store, verify
+from howlow.store import StoreError, content_digest, open_store, verify
 
 N_MELS, N_FRAMES = 8, 21
 SHARDS = {"00.npy": ["a", "b", "c"], "01.npy": [], "02.npy": ["d", "e"]}
@@ -44,6 +44,32 @@ def test_reads_any_clips_in_any_order(manifest, decibels, hop, log_type):
     np.testing.assert_array_equal(batch, mel.from_db(decibels[indices][..., ::hop].astype(np.float32), log_type))
 
 
+@pytest.mark.parametrize("hop", [1, 2, 3])
+def test_copies_frames_from_a_start_of_each_clip(manifest, decibels, hop):
+    store = open_store(manifest, hop, "log")
+    out = np.full((3, N_MELS, 5), np.nan, np.float32)
+    store.copy(out, np.array([3, 0, 2]), np.array([1, 0, 2]))
+    for copied, clip, start in zip(out, (3, 0, 2), (1, 0, 2), strict=True):
+        for frame in range(5):
+            np.testing.assert_array_equal(copied[:, frame], decibels[clip, :, (start + frame) * hop])
+
+
+def test_what_a_store_says_of_itself(tmp_path):
+    """A store of a single shard, in float32. The file of a shard without clips is not opened."""
+    files.write_rows(tmp_path / "00.npy", [np.zeros((4, 7))] * 2, (4, 7), "float32")
+    shards = [{"file": "00.npy", "clip_ids": ["a", "b"]}, {"file": "01.npy", "clip_ids": []}]
+    files.write_json(tmp_path / "m.json", {"n_mels": 4, "n_frames": 7, "shards": shards})
+    store = open_store(tmp_path / "m.json", 2, "log")
+    assert (store.n_mels, store.n_frames, store.dtype, store.log_type) == (4, 4, np.float32, "log")
+
+
+def test_a_store_without_clips(tmp_path):
+    files.write_json(tmp_path / "m.json", {"n_mels": 4, "n_frames": 7, "shards": [{"file": "0", "clip_ids": []}]})
+    with pytest.raises(StoreError) as error:
+        open_store(tmp_path / "m.json", 1, "db")
+    assert str(error.value) == f"{tmp_path / 'm.json'}: holds no clip"
+
+
 def test_holds_only_the_batch(tmp_path):
     n_clips, shape = 200, (96, 1366)
     row = np.zeros(shape, np.float16)
@@ -59,11 +85,18 @@ def test_holds_only_the_batch(tmp_path):
     assert peak < 3 * 4 * 96 * 1366 * 4  # three batches in float32; the store has 25 such batches
 
 
-def test_content_digest_follows_content_only(manifest):
+@pytest.mark.parametrize("changed", ["n_mels", "n_frames", "dtype", "shards", "clip_ids", "sha256", "order"])
+def test_content_digest_follows_content_only(manifest, changed):
     content = json.loads(manifest.read_text())
     digest = content_digest(content)
     assert content_digest(content | {"commit": "abc"}) == digest
-    content["shards"][0]["sha256"] = "other"
+    shards = content["shards"]
+    if changed in ("clip_ids", "sha256"):
+        shards[0][changed] = shards[2][changed]
+    elif changed == "order":
+        shards.reverse()
+    else:
+        content[changed] = shards[:1] if changed == "shards" else "other"
     assert content_digest(content) != digest
 
 
@@ -77,14 +110,20 @@ def _fewer_clips(path):
     files.write_rows(path, [np.zeros((N_MELS, N_FRAMES))], (N_MELS, N_FRAMES), "float16")
 
 
+OTHER_BYTES = "is damaged: its bytes are not those that were written. It is set"
 DAMAGES = [
     # id, what is done to a shard, the message when the store is opened, the message when it is verified
-    ("zeros inside", _zeros_inside, None, "its bytes are not those that were written"),
-    ("fewer clips", _fewer_clips, "it has the shape (1, 8, 21) and not (2, 8, 21)", "its bytes are not those"),
-    ("cut off", lambda path: os.truncate(path, 300), "it is cut off or overwritten", "its bytes are not those"),
-    ("empty", lambda path: os.truncate(path, 0), "it is cut off or overwritten", "its bytes are not those"),
-    ("another file", lambda path: path.write_text("hello"), "it is cut off or over", "its bytes are not those"),
-    ("missing", lambda path: path.unlink(), "is missing", "is missing"),
+    ("zeros inside", _zeros_inside, None, OTHER_BYTES),
+    ("fewer clips", _fewer_clips, "is damaged: it has the shape (1, 8, 21) and not (2, 8, 21). It is set", OTHER_BYTES),
+    (
+        "cut off",
+        lambda path: os.truncate(path, 300),
+        "is damaged: it is cut off or overwritten. It is set",
+        OTHER_BYTES,
+    ),
+    ("empty", lambda path: os.truncate(path, 0), "is damaged: it is cut off or overwritten. It is set", OTHER_BYTES),
+    ("another file", lambda path: path.write_text("hello"), "is damaged: it is cut off or overwritten", OTHER_BYTES),
+    ("missing", lambda path: path.unlink(), "is missing; start", "is missing; start"),
 ]
 
 
@@ -103,8 +142,7 @@ def test_a_damaged_shard_is_named_and_set_aside(manifest, damage, opening, verif
             continue
         with pytest.raises(files.DamagedFileError) as error:
             check(manifest)
-        assert message in str(error.value)
-        assert str(error.value).startswith(f"{path}: is ")
+        assert str(error.value).startswith(f"{path}: {message}")
         assert str(error.value).endswith("start the workflow again to make it anew")
         assert not path.exists()
 

@@ -63,7 +63,8 @@ class _Source(NamedTuple):
     """An open audio file."""
 
     sample_rate: int
-    declared_samples: int | None  # by the header; None if the format's headers can't be trusted
+    header_s: float  # the length by the header, in seconds
+    declared_samples: int | None  # the same in samples; None if the format's headers can't be trusted
     blocks: Generator[np.ndarray]  # the decoded samples, mono
 
 
@@ -168,7 +169,7 @@ def declared_seconds(path: Path | str) -> float | str:
         except soundfile.LibsndfileError as error:
             source = _open_with_ffmpeg(path, _undecodable(path, error))
             source.blocks.close()
-            return (source.declared_samples or 0) / source.sample_rate
+            return source.header_s
     except AudioError as error:
         return error.reason
 
@@ -249,7 +250,8 @@ def _open(path: Path) -> _Source:
         return _open_with_ffmpeg(path, _undecodable(path, error))
     # The header of an MP3 is an estimate; the headers of other formats are exact.
     declared = None if file.subtype.startswith("MPEG") else _declared_samples(file)
-    return _Source(_checked_rate(path, file.samplerate), declared, _libsndfile_blocks(path, file))
+    rate = _checked_rate(path, file.samplerate)
+    return _Source(rate, file.frames / rate, declared, _libsndfile_blocks(path, file))
 
 
 def _open_with_libsndfile(path: Path) -> soundfile.SoundFile:
@@ -302,10 +304,15 @@ def _open_with_ffmpeg(path: Path, reason: AudioError) -> _Source:
     if not container.streams.audio:
         raise AudioError(path, "has no audio stream")
     stream = container.streams.audio[0]
-    declared = None
+    rate = _checked_rate(path, stream.rate)
     if stream.duration and stream.time_base:
-        declared = int(stream.duration * stream.time_base * stream.rate)
-    return _Source(_checked_rate(path, stream.rate), declared, _ffmpeg_blocks(path, container, stream))
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base  # of the longest stream, which may be a video
+    # A file `.aac` has no header. FFmpeg estimates its length by the bit rate of its first frames.
+    is_exact = stream.duration and container.format.name != "aac"
+    declared = int(seconds * rate) if is_exact else None
+    return _Source(rate, seconds, declared, _ffmpeg_blocks(path, container, stream))
 
 
 def _ffmpeg_blocks(path: Path, container: "InputContainer", stream: "AudioStream") -> Generator[np.ndarray]:
