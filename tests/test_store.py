@@ -25,7 +25,7 @@ def manifest(tmp_path, decibels):
     shards = []
     for name, clip_ids in SHARDS.items():
         rows = [next(rest) for _ in clip_ids]
-        files.write_rows(tmp_path / name, rows, (N_MELS, N_FRAMES), "float16")
+        files.write_rows(tmp_path / name, rows, (N_MELS, N_FRAMES), "float16", durable=False)
         shards.append({"file": name, "clip_ids": clip_ids, "sha256": files.sha256(tmp_path / name)})
     content = {"n_mels": N_MELS, "n_frames": N_FRAMES, "dtype": "float16", "shards": shards}
     files.write_json(tmp_path / "manifest.json", content)
