@@ -110,5 +110,13 @@ def test_test_clips_are_a_second_source():
         assert row["p_seeds"] == pytest.approx(1)
 
 
+def test_experiments_stay_apart_and_in_their_order():
+    runs = make_runs({(96, 1): [90, 91], (48, 1): [89, 91]})
+    table = comparison.compare(pd.concat([runs, runs.assign(dataset="a")]), MARGINS)
+    assert table["dataset"].tolist() == ["d", "d", "a", "a"]
+    assert table["metric"].tolist() == ["roc_auc", "pr_auc"] * 2
+    assert table["p_seeds_holm"].tolist() == table["p_seeds"].tolist()  # each is a question of its own
+
+
 def test_one_cell_leaves_nothing_to_compare():
     assert comparison.compare(make_runs({(96, 1): [90, 91]}), MARGINS).empty

@@ -157,6 +157,12 @@ class TestModel:
         values[2] -= [0.1, -0.1, 0.1, -0.1]  # so that no seed has an effect
         assert effects.fit(values).p_fair == 0
 
+    def test_a_cell_with_one_run_does_not_hide_the_others(self):
+        values = simulated(np.random.default_rng(9), n_cells=40)
+        values[:20] += np.random.default_rng(1).normal(size=(20, 3)) * 4
+        values[39, 1:] = np.nan
+        assert effects.fit(values).p_fair < 0.001
+
 
 class TestSources:
     def test_of_clips_by_hand(self):
@@ -165,6 +171,12 @@ class TestSources:
         assert variance == pytest.approx(3 * 5 / 4)
         # From their mean, the seeds are apart by 0, -1, 1 and 0, 1, -1, with the variance 1 each.
         assert interaction == pytest.approx((1 + 1) / (2 * 1) * 5 / 4)
+
+    def test_of_three_seeds_by_hand(self):
+        deltas = np.array([[0.0, 0.0], [3.0, -3.0], [-3.0, 3.0]])  # their mean is 0 on both resamples
+        variance, interaction = effects.of_clips(deltas, n_groups=2)
+        assert variance == 0
+        assert interaction == pytest.approx((0 + 18 + 18) / (3 * 2) * 2)
 
     def test_both_by_hand(self):
         total = effects.both(Estimate(2, 3, 10), clips=16, interaction=5, n_groups=21)

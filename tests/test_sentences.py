@@ -105,6 +105,13 @@ def test_pairs_that_could_not_be_tested_are_counted():
     figures = FIGURES | {(12_000, m, 3, "db"): [80.0, 80.0, 80.0] for m in (96, 48)}
     _, sentences, _ = told(figures)
     assert "Taken singly, as in the paper, of 2 that could be tested, 2 differ significantly (t-test" in sentences[0]
+    alike = {(12_000, m, h, "db"): [80 + h, 80.1 + h, 80.2 + h] for m in (96, 48) for h in (1, 2)}
+    _, sentences, _ = told(alike)
+    assert "Taken singly, as in the paper, none of the 2 differs significantly (t-test" in sentences[0]
+    _, sentences, _ = told(alike | {(12_000, m, 3, "db"): [80.0, 80.0, 80.0] for m in (96, 48)})
+    assert (
+        "Taken singly, as in the paper, of 2 that could be tested, none differs significantly (t-test" in sentences[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +126,7 @@ def test_another_variance_is_told(method, text):
     runs = runs_of(FIGURES)
     averages = effects.average_effects(runs, MARGINS).assign(variance=method)
     ((_, sentences),) = answers.answers(averages, comparison.compare(runs, MARGINS))
-    assert text in sentences[0]
+    assert f" after Holm's correction).{' ' * bool(text)}{text} It " in sentences[0]
     for word in ("do not vary alike", "do not agree"):
         assert (word in sentences[0]) is (word in text)
 

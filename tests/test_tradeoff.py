@@ -168,6 +168,11 @@ def test_intervals_on_the_test_clips_by_hand():
     # All cells change alike on other clips, so a difference does not depend on them.
     losses = ["loss_points", "loss_low_points", "loss_high_points"]
     assert table[losses].iloc[1].tolist() == pytest.approx(without[losses].iloc[1].tolist(), abs=1e-3)
+    areas = areas.copy()
+    areas[1, :, 0] += noise * 2
+    table = make_trade(VALIDATION, test, resampled=Resampled(names, 100_000, areas))
+    low, high = table[["loss_low_points", "loss_high_points"]].iloc[1]
+    assert (high - low) / 2 == pytest.approx(1.96 * 4, rel=0.02)
     model = effects.fit(np.array(list(test.values())))
     loss = effects.Estimate(2, np.sqrt(model.variance() * 2 / 3), model.df)
     assert without[losses].iloc[1].tolist() == pytest.approx([2, *loss.interval()])

@@ -128,7 +128,7 @@ def on_test(runs: pd.DataFrame, resampled: Resampled | None, chosen: int | None)
         bounds = [*_total(level, of_cell, resampled).interval()]
         loss = UNKNOWN
         if chosen is not None and row != chosen:
-            error = np.sqrt(model.variance() * (1 / model.n_runs[[row, chosen]]).sum()) if model.df else np.nan
+            error = np.sqrt(model.variance() * (1 / model.n_runs[[row, chosen]]).sum())
             names = [name], [cells["name"][chosen]]
             apart = None if resampled is None else resampled.differences("roc_auc", *names)
             loss = _total(Estimate(means[chosen] - means[row], error, model.df), apart, resampled)
