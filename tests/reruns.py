@@ -236,8 +236,13 @@ TABLE = [
     Change("a line of `howlow/models.py`", {"cost": 2, **_ALL_TRAININGS}, code=_append("models.py", _LINE)),
     Change(
         "a line of `howlow/comparison.py`",
-        {"statistics": 1, "tradeoff": 1, **_ABOUT},
+        {"statistics": 1, **_ABOUT},
         code=_append("comparison.py", _LINE),
+    ),
+    Change(
+        "a line of `howlow/effects.py`",
+        {"statistics": 1, "tradeoff": 1, **_ABOUT},
+        code=_append("effects.py", _LINE),
     ),
     Change("a line of `howlow/plots/figure1.py`", {"figure1": 1, **_ABOUT}, code=_append("plots/figure1.py", _LINE)),
     Change("a line of `howlow/plots/tags.py`", {"tags": 1, **_ABOUT}, code=_append("plots/tags.py", _LINE)),

@@ -35,16 +35,16 @@ N_EXCLUDED = 9
 OUTPUTS = ["model.pt", "history.csv", "scores.parquet", "run.json"]
 
 
-def make_data(folder: Path) -> Tracks:
+def make_data(folder: Path, sizes: dict[str, int] = SPLITS) -> Tracks:
     """Write a store of x1 spectrograms and its tracks. A clip has the tag `loud` or the tag `quiet`.
 
     The tracks list the clips in another order than the store and with the splits mixed. Nine of them, three of each
-    split, are not in the store.
+    split, are not in the store; the others of each split are as many as `sizes` says.
     """
     rng = np.random.default_rng(0)
-    n_clips = sum(SPLITS.values()) + N_EXCLUDED
+    n_clips = sum(sizes.values()) + N_EXCLUDED
     clip_ids = [f"clip {number}" for number in rng.permutation(n_clips)]
-    splits = rng.permutation(np.repeat([*SPLITS], [n + N_EXCLUDED // 3 for n in SPLITS.values()]))
+    splits = rng.permutation(np.repeat([*SPLITS], [sizes[split] + N_EXCLUDED // 3 for split in SPLITS]))
     is_loud = np.zeros(n_clips, bool)
     for split in SPLITS:  # half of each split
         rows = np.flatnonzero(splits == split)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from small_training import MUSICNN, OUTPUTS, SPEC, changed, make_data, train
+from small_training import MUSICNN, OUTPUTS, SPEC, SPLITS, changed, make_data, train
 
 from howlow import files, training
 
@@ -63,7 +63,7 @@ SETTINGS_AND_SIZES = [
     [pytest.param(*case, id=name) for name, *case in SETTINGS_AND_SIZES],
 )
 def test_settings_and_sizes(tmp_path, n_of_splits, spec, message):
-    make_data(tmp_path, n_of_splits)
+    make_data(tmp_path, dict(zip(SPLITS, n_of_splits, strict=True)))
     process = train(tmp_path / "a", tmp_path, spec)
     if message is None:
         assert process.returncode == 0, process.stderr
@@ -80,17 +80,20 @@ def test_settings_and_sizes(tmp_path, n_of_splits, spec, message):
 
 def test_scores_that_are_not_finite_name_their_clip(tmp_path):
     """A clip of the test split holds infinity, which neither training nor validation sees."""
-    make_data(tmp_path)
-    clips = np.load(tmp_path / "00.npy", mmap_mode="r+")
-    clips[50, 0, 0] = np.inf
-    clips.flush()
+    tracks = make_data(tmp_path)
     manifest = files.read_json(tmp_path / "manifest.json")
+    stored = manifest["shards"][0]["clip_ids"]
+    split_of = dict(zip(tracks.clip_ids, tracks.splits, strict=True))
+    place = next(place for place, clip_id in enumerate(stored) if split_of[clip_id] == "test")
+    clips = np.load(tmp_path / "00.npy", mmap_mode="r+")
+    clips[place, 0, 0] = np.inf
+    clips.flush()
     manifest["shards"][0]["sha256"] = files.sha256(tmp_path / "00.npy")
     files.write_json(tmp_path / "manifest.json", manifest)
     process = train(tmp_path / "a", tmp_path)
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1
-    assert "the scores of 1 of 16 clips are not finite, the first is that of clip 50" in process.stderr
+    assert f"the scores of 1 of 16 clips are not finite, the first is that of clip {stored[place]}" in process.stderr
     assert not (tmp_path / "a" / "scores.parquet").exists()
 
 

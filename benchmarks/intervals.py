@@ -1,6 +1,6 @@
 """Measure how often the statistics are right, on simulated studies whose true answers are known.
 
-    python benchmarks/coverage.py [--studies 1000] [--seed 0]
+    python benchmarks/intervals.py [--studies 1000] [--seed 0]
 
 It prints the table of docs/statistics.md. Two kinds of studies are simulated:
 
