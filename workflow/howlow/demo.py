@@ -1,7 +1,6 @@
 """A synthetic dataset in MagnaTagATune's layout, with which the whole workflow runs without a download.
 
-Every clip is a short piece on a scale for one to three instruments, written as a 29.2 s MP3. Its tags
-are of two kinds.
+Every clip is a short piece on a scale for one to three instruments, written as an MP3. Its tags are of two kinds.
 
 Musical tags (`MUSICAL`) describe the piece: who plays, how fast, how loud, how high. They are unbalanced,
 and a fraction `FORGOTTEN` of the positives is missing from the annotations, as with human annotators. All
@@ -11,8 +10,8 @@ Probes (`PROBES`) have a known answer. Each probe is a tag of half of the clips,
 tags within every split, and has a frequency band of its own that the music leaves free:
 
 `air`
-    The frequency of a hiss above 6 kHz. With the tag, the hiss is at 6.5 to 6.8 kHz; without it, the hiss is
-    softer and at 6.9 to 7.2 kHz. A signal sampled at 12 kHz ends at 6 kHz, so the tag can be learned at
+    The frequency of a hiss above 6 kHz. With the tag, the hiss is at 6.4 to 6.7 kHz; without it, the hiss is
+    softer and at 7.0 to 7.3 kHz. A signal sampled at 12 kHz ends at 6 kHz, so the tag can be learned at
     16 kHz only. Clips without the tag need a hiss as well: an MP3 encoder of fixed bit rate takes the bits
     for it from the bands below, and the quantisation noise under 6 kHz would reveal which clips have one.
 
@@ -20,7 +19,8 @@ tags within every split, and has a frequency band of its own that the music leav
     The direction of pulses of 120 ms at random times. With the tag, they set in at 4.7 kHz, fall to 3.7 kHz
     and die away, as a struck string or drum does; without it, the same pulses are played backwards. Both have
     the same spectrum and the same distribution of levels. With a hop of x10 (213 ms at 12 kHz, 160 ms at
-    16 kHz) no two frames see the same pulse, so only shorter hops show the direction.
+    16 kHz) no two frames see the same pulse, so only shorter hops show the direction. The pulses set in
+    independently of each other, so that frames which see different pulses show nothing.
 
 `split partial`
     A whistle near 2.55 kHz. With the tag, it has two partials 250 Hz apart; without it, it has a single
@@ -30,11 +30,14 @@ tags within every split, and has a frequency band of its own that the music leav
 Soft noise up to 5.5 kHz lies under all sounds. An MP3 encoder adds echoes to silence before an onset but not
 after it, which would reveal the direction of the pulses at any hop. The noise hides these echoes. Louder
 pulses over the same noise would reveal the direction, too.
+
+The dataset also has what real ones have: the rows of its annotations are in no order, and some training files are cut
+off, which the workflow excludes.
 """
 
 import csv
 import io
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -43,9 +46,10 @@ import numpy as np
 import soundfile
 
 from howlow import program
+from howlow.representation import CLIP_SECONDS
 from howlow.synthesis import INSTRUMENTS, render
 
-N_CLIPS = 420
+N_CLIPS = 600
 
 MUSICAL = (*INSTRUMENTS, "drums", "fast", "slow", "loud", "quiet", "vibrato", "high", "low")
 PROBES = ("air", "attack first", "split partial")
@@ -56,7 +60,7 @@ SPLITS = {"train": "0123456789ab", "validation": "c", "test": "def"}
 FORGOTTEN = 0.05
 """The fraction of the positives of a musical tag that the annotations lack."""
 
-_SHARES = {"validation": 0.05, "test": 0.36}
+_SHARES = {"validation": 0.15, "test": 0.35}
 _RATES = dict(zip(INSTRUMENTS, (0.34, 0.32, 0.28, 0.24, 0.18, 0.14, 0.10), strict=True)) | {
     "drums": 0.42,
     "fast": 0.30,
@@ -69,7 +73,9 @@ _RATES = dict(zip(INSTRUMENTS, (0.34, 0.32, 0.28, 0.24, 0.18, 0.14, 0.10), stric
 }
 _OPPOSITES = {"fast": "slow", "loud": "quiet", "high": "low"}
 
-_KBIT_S = {16_000: 32, 44_100: 128}
+_KBIT_S = {16_000: 48, 44_100: 128}
+_SPARE_S = 0.1  # so much is rendered beyond the length of the clips, because a decoder may drop some samples
+_CUT_OFF_EVERY = 150  # clips
 
 
 def split_sizes(n_clips: int) -> dict[str, int]:
@@ -170,6 +176,7 @@ def generate(
     workers: int = 1,
     sample_rate: int = 16_000,
     n_channels: int = 1,
+    seconds: float = CLIP_SECONDS,
 ) -> None:
     """Write the dataset: `mp3/`, `annotations_final.csv` and `clip_info_final.csv` under `root`.
 
@@ -181,8 +188,9 @@ def generate(
     seed : int
     n_clips : int, at least 16
     workers : int, number of processes
-    sample_rate : 16000 or 44100, in Hz; the bit rate is 32 or 128 kbit/s
+    sample_rate : 16000 or 44100, in Hz; the bit rate is 48 or 128 kbit/s
     n_channels : 1 or 2
+    seconds : float, the length of the clips that the files hold
 
     Raises
     ------
@@ -191,21 +199,32 @@ def generate(
     """
     root = Path(root)
     folders, played, annotated = draw_tags(n_clips, seed)
-    infos = _draw_infos(folders)
+    infos = _draw_infos(folders, seconds)
     for folder in FOLDERS:
         (root / "mp3" / folder).mkdir(parents=True, exist_ok=True)
     paths = [root / "mp3" / info["mp3_path"] for info in infos]
     playing = [frozenset(np.array(TAGS)[row]) for row in played]
     seeds = [(seed, clip_id) for clip_id in range(1, n_clips + 1)]
-    write = partial(_write_clip, sample_rate=sample_rate, n_channels=n_channels)
+    write = partial(_write_clip, sample_rate=sample_rate, n_channels=n_channels, seconds=seconds + _SPARE_S)
     written = program.parallel(write, zip(paths, playing, seeds, strict=True), workers)
     list(program.progress(written, "demo clips", n_clips))
-    _write_tables(root, infos, annotated)
+    for path in _draw_cut_off(paths, folders, seed):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _write_tables(root, infos, annotated, np.random.default_rng(seed).permutation(n_clips))
 
 
-def _write_clip(clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: int, n_channels: int) -> None:
+def _draw_cut_off(paths: Sequence[Path], folders: np.ndarray, seed: int) -> list[Path]:
+    """Draw the training files that end in the middle, as after a download that was broken off."""
+    train = np.flatnonzero(np.isin(folders, list(SPLITS["train"])))
+    return [paths[i] for i in np.random.default_rng(seed).choice(train, len(paths) // _CUT_OFF_EVERY, replace=False)]
+
+
+def _write_clip(
+    clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: int, n_channels: int, seconds: float
+) -> None:
     path, playing, seed = clip
-    signal = render(playing, np.random.default_rng(seed), sample_rate=sample_rate, n_channels=n_channels)
+    rng = np.random.default_rng(seed)
+    signal = render(playing, rng, seconds, sample_rate=sample_rate, n_channels=n_channels)
     content = io.BytesIO()  # in memory, because libsndfile reports a full disk as "System error"
     soundfile.write(
         content,
@@ -225,7 +244,7 @@ def _compression_level(sample_rate: int) -> float:
     return (highest - _KBIT_S[sample_rate]) / (highest - lowest)
 
 
-def _draw_infos(folders: np.ndarray) -> list[dict[str, str]]:
+def _draw_infos(folders: np.ndarray, seconds: float) -> list[dict[str, str]]:
     """Make the rows of `clip_info_final.csv`. A folder has its own artists, whose songs give up to three clips each."""
     infos: list[dict[str, str]] = []
     for folder in FOLDERS:
@@ -239,8 +258,8 @@ def _draw_infos(folders: np.ndarray) -> list[dict[str, str]]:
                 "artist": artist,
                 "album": "Demo",
                 "url": "",
-                "segmentStart": str(29 * part),
-                "segmentEnd": str(29 * part + 29),
+                "segmentStart": str(int(seconds) * part),
+                "segmentEnd": str(int(seconds) * (part + 1)),
                 "original_url": "",
             }
             infos.append(info | {"mp3_path": _mp3_path(folder, info)})
@@ -253,13 +272,16 @@ def _mp3_path(folder: str, info: dict[str, str]) -> str:
     return f"{folder}/{artist}-{album}-{track:02}-{title}-{info['segmentStart']}-{info['segmentEnd']}.mp3"
 
 
-def _write_tables(root: Path, infos: list[dict[str, str]], annotated: np.ndarray) -> None:
-    """Write both tables in MagnaTagATune's format: separated by tabs, and the annotations in quotes."""
+def _write_tables(root: Path, infos: list[dict[str, str]], annotated: np.ndarray, order: np.ndarray) -> None:
+    """Write both tables in MagnaTagATune's format: separated by tabs, and the annotations in quotes.
+
+    The rows of the annotations are in the given order, those of the clips' information in the order of the clips.
+    """
     with (root / "annotations_final.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(["clip_id", *TAGS, "mp3_path"])
-        for info, row in zip(infos, annotated.astype(int), strict=True):
-            writer.writerow([info["clip_id"], *row, info["mp3_path"]])
+        for i in order:
+            writer.writerow([infos[i]["clip_id"], *annotated[i].astype(int), infos[i]["mp3_path"]])
     with (root / "clip_info_final.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(infos[0]), delimiter="\t", lineterminator="\n")
         table.writeheader()

@@ -9,24 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import irfft
 
-CLIP_S = 29.2
-"""Length of a rendered clip, which is a little more than `howlow.audio.CLIP_SECONDS`."""
-
 INSTRUMENTS = ("guitar", "piano", "strings", "synth", "flute", "organ", "bell")
 
 _MUSIC_HZ = 2200
 _VIBRATO_HZ = 5.5
 _HIGHEST_PITCH = 93  # 1760 Hz
-_HISS = {True: ((6500, 6800), 0.012), False: ((6900, 7200), 0.0085)}  # band in Hz, RMS level
+_HISS = {True: ((6400, 6700), 0.012), False: ((7000, 7300), 0.0085)}  # band in Hz, RMS level
 _PULSE_HZ = (4700, 3700)  # from, to
 _PULSE_S = 0.12
 _PULSE_ATTACK_S = 0.012
 _PULSE_DECAY_S = 0.06  # time constant
-_PULSE_GAPS_S = (0.15, 0.27)  # from one onset to the next
+_PULSES_PER_S = 4.8
 _PULSE_AMPLITUDE = 0.05
 _BED_HZ = (50, 5500)
 _BED_RMS = 0.0045
-_WHISTLE_HZ = (2520, 2590)
+_WHISTLE_HZ = (2540, 2560)
 _WHISTLE_SPLIT_HZ = 250
 _WHISTLE_AMPLITUDE = 0.03
 
@@ -59,57 +56,63 @@ _SCALES = np.array([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])
 
 
 def render(
-    playing: Set[str], rng: np.random.Generator, *, sample_rate: int = 16_000, n_channels: int = 1
+    playing: Set[str], rng: np.random.Generator, seconds: float, *, sample_rate: int = 16_000, n_channels: int = 1
 ) -> np.ndarray:
     """Render a clip with the given tags; everything else about it is drawn from `rng`.
 
     Parameters
     ----------
     playing : set of tags
-    sample_rate : int, in Hz, above 14.4 kHz
+    seconds : float, the length of the clip
+    sample_rate : int, in Hz, above 14.6 kHz
     n_channels : 1 or 2; with two, the music is louder on the left, and their mean is the mono clip
 
     Returns
     -------
-    np.ndarray [shape=(round(29.2 * sample_rate), n_channels), dtype=float32]
+    np.ndarray [shape=(round(seconds * sample_rate), n_channels), dtype=float32]
     """
-    music = render_music(playing, rng, sample_rate)
+    length = round(seconds * sample_rate)
+    music = render_music(playing, rng, length, sample_rate)
     probes = (
-        render_hiss("air" in playing, rng, sample_rate)
-        + render_pulses("attack first" in playing, rng, sample_rate)
-        + render_whistle("split partial" in playing, rng, sample_rate)
-        + _band_noise(len(music), _BED_HZ, rng, sample_rate) * np.float32(_BED_RMS)
+        render_hiss("air" in playing, rng, length, sample_rate)
+        + render_pulses("attack first" in playing, rng, length, sample_rate)
+        + render_whistle("split partial" in playing, rng, length, sample_rate)
+        + _band_noise(length, _BED_HZ, rng, sample_rate) * np.float32(_BED_RMS)
     )
     pan = {1: [1.0], 2: [1.2, 0.8]}[n_channels]
     return music[:, None] * np.array(pan, np.float32) + probes[:, None]
 
 
-def render_hiss(air: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def render_hiss(air: bool, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     """The probe `air`: noise in the lower or the upper of two bands above 6 kHz."""
     band_hz, level = _HISS[air]
-    return _band_noise(_n_samples(sample_rate), band_hz, rng, sample_rate) * np.float32(level)
+    return _band_noise(length, band_hz, rng, sample_rate) * np.float32(level)
 
 
-def render_pulses(attack_first: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """The probe `attack first`: pulses that fall in pitch as they fade, or the same track of pulses backwards."""
-    length = _n_samples(sample_rate)
+def render_pulses(attack_first: bool, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
+    """The probe `attack first`: pulses that fall in pitch as they fade, or the same track of pulses backwards.
+
+    The pulses set in independently of each other. If they kept a distance, the frames would show the direction of
+    time by the distances between their ends, even where no two frames see the same pulse.
+    """
     t = np.arange(round(_PULSE_S * sample_rate)) / sample_rate
     fade = np.cos(np.pi / 2 * t / _PULSE_S)  # exactly zero at the end of the pulse
     envelope = np.minimum(t / _PULSE_ATTACK_S, 1) * np.exp(-t / _PULSE_DECAY_S) * fade
     first_hz, last_hz = _PULSE_HZ
     glide = first_hz * t + (last_hz - first_hz) / (2 * _PULSE_S) * t**2  # in cycles
     pulse = (envelope * _PULSE_AMPLITUDE).astype(np.float32) * _sine(2 * np.pi * glide)
-    gaps = rng.uniform(*_PULSE_GAPS_S, round(CLIP_S / _PULSE_GAPS_S[0]))
-    onsets = (np.cumsum(gaps) * sample_rate).astype(int)
-    track = np.zeros(length, np.float32)
-    for onset in onsets[onsets < length - len(pulse)]:
+    # The clip is the middle of a longer track, so that pulses are cut at both of its ends in either direction.
+    track = np.zeros(length + 2 * len(pulse), np.float32)
+    n_onsets = length + len(pulse)
+    for onset in rng.integers(0, n_onsets, round(_PULSES_PER_S * n_onsets / sample_rate)):
         track[onset : onset + len(pulse)] += pulse * np.float32(rng.uniform(0.7, 1.4))
-    return track if attack_first else track[::-1]
+    middle = track[len(pulse) : len(pulse) + length]
+    return middle if attack_first else middle[::-1]
 
 
-def render_whistle(split: bool, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def render_whistle(split: bool, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     """The probe `split partial`: tones of two partials, or of one partial between them with the same power."""
-    t = np.arange(_n_samples(sample_rate)) / sample_rate
+    t = np.arange(length) / sample_rate
     centre_hz = rng.uniform(*_WHISTLE_HZ)
     offsets_hz = (-_WHISTLE_SPLIT_HZ / 2, _WHISTLE_SPLIT_HZ / 2) if split else (0.0,)
     cycles = rng.random(2)  # starting phases; two are drawn in any case, so that the later draws are the same
@@ -117,31 +120,32 @@ def render_whistle(split: bool, rng: np.random.Generator, sample_rate: int) -> n
         [_sine(2 * np.pi * ((centre_hz + hz) * t + c)) for hz, c in zip(offsets_hz, cycles, strict=False)],
         axis=0,
     )
-    ends_s = np.cumsum(rng.uniform(0.3, 1.2, 100))
-    levels = np.where(np.arange(100) % 2, 0, rng.uniform(0.5, 1.5, 100))
+    n_tones = 2 * int(length / sample_rate) + 10  # their shortest distance is longer than half a second
+    ends_s = np.cumsum(rng.uniform(0.3, 1.2, n_tones))
+    levels = np.where(np.arange(n_tones) % 2, 0, rng.uniform(0.5, 1.5, n_tones))
     corners_s = np.stack([ends_s, ends_s + 0.04], axis=1).ravel()  # fades of 40 ms
     envelope = np.interp(t, corners_s, np.stack([levels, np.roll(levels, -1)], axis=1).ravel())
     amplitude = _WHISTLE_AMPLITUDE / np.sqrt(len(offsets_hz))
     return tone * (envelope * amplitude).astype(np.float32)
 
 
-def render_music(playing: Set[str], rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def render_music(playing: Set[str], rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     """Render the music, with the instruments, drums, tempo, register and level of the tags."""
     beat_s = 60 / _pick(playing, rng, fast=(150, 190), slow=(48, 64), else_=(85, 115))
     key = 57 + rng.integers(0, 7) + 12 * ("high" in playing) - 12 * ("low" in playing)
     scale = rng.choice(_SCALES)
-    chords = rng.choice([0, 3, 4, 5], size=200)
-    mix = np.zeros(_n_samples(sample_rate), np.float32)
+    chords = rng.choice([0, 3, 4, 5], size=int(length / sample_rate / beat_s / 4) + 1)  # of four beats each
+    mix = np.zeros(length, np.float32)
     for name in INSTRUMENTS:
         if name in playing:
             timbre = _TIMBRES[name]
             notes = _compose(timbre, chords, rng)
             pitches = key + 12 * (timbre.octave + notes // 7) + scale[notes % 7]
             pitches -= 12 * np.ceil(np.maximum(pitches - _HIGHEST_PITCH, 0) / 12).astype(int)
-            part = _perform(timbre, pitches, beat_s, "vibrato" in playing, rng, sample_rate)
+            part = _perform(timbre, pitches, beat_s, "vibrato" in playing, rng, length, sample_rate)
             mix += part / _rms(part) * np.float32(rng.uniform(0.7, 1.3))
     if "drums" in playing:
-        part = _perform_drums(beat_s, rng, sample_rate)
+        part = _perform_drums(beat_s, rng, length, sample_rate)
         mix += part * np.float32(4 / np.abs(part).max())
     level_db = _pick(playing, rng, loud=(-23, -21), quiet=(-37, -34), else_=(-31, -27))
     return mix / _rms(mix) * np.float32(10 ** (level_db / 20))
@@ -169,12 +173,12 @@ def _perform(
     beat_s: float,
     vibrato: bool,
     rng: np.random.Generator,
+    length: int,
     sample_rate: int,
 ) -> np.ndarray:
     """Play the notes of MIDI `pitches`; each pitch is synthesised once."""
-    length = _n_samples(sample_rate)
     step_s = beat_s * timbre.beats
-    onsets = (np.arange(int(CLIP_S / step_s)) * step_s * sample_rate).astype(int)
+    onsets = (np.arange(0, length / sample_rate, step_s) * sample_rate).astype(int)
     pitches = pitches[: len(onsets)]
     bank = {pitch: _note(timbre, pitch, step_s, vibrato, sample_rate) for pitch in np.unique(pitches)}
     part = np.zeros(length, np.float32)
@@ -205,22 +209,17 @@ def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate:
     return tone * envelope.astype(np.float32)
 
 
-def _perform_drums(beat_s: float, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def _perform_drums(beat_s: float, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     """A bass drum on the odd beats, a snare drum on the even ones and light strokes in between."""
-    length = _n_samples(sample_rate)
     t = np.arange(round(0.25 * sample_rate)) / sample_rate
     bass = _sine(2 * np.pi * (50 * t - 3 * np.exp(-t / 0.03))) * np.exp(-t / 0.08)
     snare = _band_noise(len(t), (300, 1800), rng, sample_rate) * np.exp(-t / 0.05) * np.minimum(t / 0.002, 1)
     strokes = [2.0 * bass, 0.4 * snare, 1.2 * snare, 0.4 * snare]
     part = np.zeros(length + len(t), np.float32)
-    for i, onset_s in enumerate(np.arange(0, CLIP_S, beat_s / 2)):
+    for i, onset_s in enumerate(np.arange(0, length / sample_rate, beat_s / 2)):
         onset = int(onset_s * sample_rate)
         part[onset : onset + len(t)] += strokes[i % 4] * rng.uniform(0.7, 1.0)
     return part[:length]
-
-
-def _n_samples(sample_rate: int) -> int:
-    return round(CLIP_S * sample_rate)
 
 
 def _rms(signal: np.ndarray) -> np.float32:
