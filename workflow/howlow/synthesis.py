@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import irfft
 
-INSTRUMENTS = ("guitar", "piano", "strings", "synth", "flute", "organ", "bell")
+INSTRUMENTS = ("guitar", "piano", "strings", "synth", "flute", "organ")
 
 _MUSIC_HZ = 2200
-_VIBRATO_HZ = 5.5
 _HIGHEST_PITCH = 93  # 1760 Hz
+_LEVELS_DB = {"loud": (-23, -21), "quiet": (-37, -34)}  # RMS, relative to full scale
+_OTHER_LEVELS_DB = (-31, -27)
 _HISS = {True: ((6400, 6700), 0.012), False: ((7000, 7300), 0.0085)}  # band in Hz, RMS level
 _PULSE_HZ = (4700, 3700)  # from, to
 _PULSE_S = 0.12
@@ -39,18 +40,24 @@ class Timbre:
     held: float  # length of a note, in onsets
     voices: int  # notes at a time
     octave: int = 0
+    breath_hz: tuple[int, int] | None = None  # the noise of breath or bow, as long as the part
 
 
 _TIMBRES = {
-    "guitar": Timbre(tuple((k, abs(np.sin(0.6 * k)) / k) for k in range(1, 9)), 0.003, 0.25, 0.5, 2.0, 1),
+    "guitar": Timbre(tuple((k, abs(np.sin(0.6 * k)) / np.sqrt(k)) for k in range(1, 9)), 0.003, 0.25, 0.5, 2.0, 1),
     "piano": Timbre(tuple((k, k**-1.5) for k in range(1, 7)), 0.006, 0.7, 1.0, 1.5, 3),
     "strings": Timbre(
-        tuple((k * cents, 1 / k) for k in range(1, 9) for cents in (0.996, 1.004)), 0.35, np.inf, 4.0, 1.1, 3
+        tuple((k * cents, 1 / k) for k in range(1, 9) for cents in (0.996, 1.004)),
+        attack_s=0.35,
+        decay_s=np.inf,
+        beats=4.0,
+        held=1.1,
+        voices=3,
+        breath_hz=(950, 1350),
     ),
     "synth": Timbre(tuple((k, 1 / k) for k in (1, 3, 5, 7, 9, 11)), 0.004, np.inf, 0.5, 0.5, 1, -1),
-    "flute": Timbre(((1, 1.0), (2, 0.1)), 0.08, np.inf, 1.0, 1.0, 1, 1),
+    "flute": Timbre(((1, 1.0), (2, 0.1)), 0.08, np.inf, 1.0, 1.0, 1, 1, (1550, 2150)),
     "organ": Timbre(((0.5, 0.8), (1, 1.0), (2, 0.9), (4, 0.8), (8, 0.6)), 0.02, np.inf, 2.0, 1.0, 3),
-    "bell": Timbre(((1, 0.6), (2.76, 1.0), (5.4, 0.8)), 0.003, 1.5, 2.0, 2.0, 1),
 }
 _SCALES = np.array([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])
 
@@ -130,8 +137,8 @@ def render_whistle(split: bool, rng: np.random.Generator, length: int, sample_ra
 
 
 def render_music(playing: Set[str], rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
-    """Render the music, with the instruments, drums, tempo, register and level of the tags."""
-    beat_s = 60 / _pick(playing, rng, fast=(150, 190), slow=(48, 64), else_=(85, 115))
+    """Render the music, with the instruments, drums, register and level of the tags."""
+    beat_s = 60 / rng.uniform(70, 140)
     key = 57 + rng.integers(0, 7) + 12 * ("high" in playing) - 12 * ("low" in playing)
     scale = rng.choice(_SCALES)
     chords = rng.choice([0, 3, 4, 5], size=int(length / sample_rate / beat_s / 4) + 1)  # of four beats each
@@ -142,20 +149,15 @@ def render_music(playing: Set[str], rng: np.random.Generator, length: int, sampl
             notes = _compose(timbre, chords, rng)
             pitches = key + 12 * (timbre.octave + notes // 7) + scale[notes % 7]
             pitches -= 12 * np.ceil(np.maximum(pitches - _HIGHEST_PITCH, 0) / 12).astype(int)
-            part = _perform(timbre, pitches, beat_s, "vibrato" in playing, rng, length, sample_rate)
-            mix += part / _rms(part) * np.float32(rng.uniform(0.7, 1.3))
+            part = _perform(timbre, pitches, beat_s, rng, length, sample_rate)
+            if timbre.breath_hz:
+                part += 0.4 * _rms(part) * _band_noise(length, timbre.breath_hz, rng, sample_rate)
+            mix += part / _rms(part) * np.float32(rng.uniform(0.8, 1.2))
     if "drums" in playing:
         part = _perform_drums(beat_s, rng, length, sample_rate)
-        mix += part * np.float32(4 / np.abs(part).max())
-    level_db = _pick(playing, rng, loud=(-23, -21), quiet=(-37, -34), else_=(-31, -27))
-    return mix / _rms(mix) * np.float32(10 ** (level_db / 20))
-
-
-def _pick(
-    playing: Set[str], rng: np.random.Generator, *, else_: tuple[float, float], **ranges: tuple[float, float]
-) -> float:
-    """Draw a value from the range of the tag that is playing, or otherwise from `else_`."""
-    return rng.uniform(*next((ranges[tag] for tag in ranges if tag in playing), else_))
+        mix += part * np.float32(6 / np.abs(part).max())
+    range_db = next((_LEVELS_DB[tag] for tag in _LEVELS_DB if tag in playing), _OTHER_LEVELS_DB)
+    return mix / _rms(mix) * np.float32(10 ** (rng.uniform(*range_db) / 20))
 
 
 def _compose(timbre: Timbre, chords: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -171,7 +173,6 @@ def _perform(
     timbre: Timbre,
     pitches: np.ndarray,
     beat_s: float,
-    vibrato: bool,
     rng: np.random.Generator,
     length: int,
     sample_rate: int,
@@ -180,7 +181,7 @@ def _perform(
     step_s = beat_s * timbre.beats
     onsets = (np.arange(0, length / sample_rate, step_s) * sample_rate).astype(int)
     pitches = pitches[: len(onsets)]
-    bank = {pitch: _note(timbre, pitch, step_s, vibrato, sample_rate) for pitch in np.unique(pitches)}
+    bank = {pitch: _note(timbre, pitch, step_s, sample_rate) for pitch in np.unique(pitches)}
     part = np.zeros(length, np.float32)
     for onset, chord in zip(onsets, pitches, strict=True):
         loudness = np.float32(rng.uniform(0.6, 1.0))
@@ -190,7 +191,7 @@ def _perform(
     return part
 
 
-def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate: int) -> np.ndarray:
+def _note(timbre: Timbre, pitch: int, step_s: float, sample_rate: int) -> np.ndarray:
     """A note, as the sum of its partials below `_MUSIC_HZ`."""
     fundamental_hz = 440 * 2 ** ((pitch - 69) / 12)
     note_s = min(step_s * timbre.held, 4 * timbre.decay_s)
@@ -198,10 +199,6 @@ def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate:
     phase = 2 * np.pi * fundamental_hz * t
     envelope = np.minimum(t / timbre.attack_s, 1) * np.exp(-t / timbre.decay_s)
     envelope *= np.minimum((note_s - t) / 0.15, 1)
-    if vibrato:  # six tenths of a semitone in either direction, with the loudness along
-        wobble = 2 * np.pi * _VIBRATO_HZ * t
-        phase -= 0.035 * fundamental_hz / _VIBRATO_HZ * np.cos(wobble)
-        envelope *= 1 + 0.4 * np.sin(wobble)
     tone = np.zeros(len(t), np.float32)
     for multiple, amplitude in timbre.partials:
         if multiple * fundamental_hz < _MUSIC_HZ:
@@ -211,10 +208,10 @@ def _note(timbre: Timbre, pitch: int, step_s: float, vibrato: bool, sample_rate:
 
 def _perform_drums(beat_s: float, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     """A bass drum on the odd beats, a snare drum on the even ones and light strokes in between."""
-    t = np.arange(round(0.25 * sample_rate)) / sample_rate
-    bass = _sine(2 * np.pi * (50 * t - 3 * np.exp(-t / 0.03))) * np.exp(-t / 0.08)
-    snare = _band_noise(len(t), (300, 1800), rng, sample_rate) * np.exp(-t / 0.05) * np.minimum(t / 0.002, 1)
-    strokes = [2.0 * bass, 0.4 * snare, 1.2 * snare, 0.4 * snare]
+    t = np.arange(round(0.4 * sample_rate)) / sample_rate
+    bass = _sine(2 * np.pi * (50 * t - 3 * np.exp(-t / 0.03))) * np.exp(-t / 0.12)
+    snare = _band_noise(len(t), (300, 2100), rng, sample_rate) * np.exp(-t / 0.1) * np.minimum(t / 0.002, 1)
+    strokes = [2.5 * bass, 0.8 * snare, 1.6 * snare, 0.8 * snare]
     part = np.zeros(length + len(t), np.float32)
     for i, onset_s in enumerate(np.arange(0, length / sample_rate, beat_s / 2)):
         onset = int(onset_s * sample_rate)
