@@ -1,6 +1,7 @@
 """Tracks are made from metadata: MagnaTagATune's layout and the Million Song Dataset's pickles, good and bad."""
 
 import collections
+import hashlib
 import os
 import pickle
 from pathlib import Path
@@ -300,6 +301,69 @@ def test_made_splits_are_never_empty(n_groups):
     made = splits.by_group(groups, table_module.SHARES)
     assert set(made) == {"train", "validation", "test"}
     assert made.count("train") >= 20
+
+
+def artists(n_groups, n_clips, seed=0):
+    """Clips of artists that have one to nine clips each, and three tags of which the last is rare."""
+    rng = np.random.default_rng(seed)
+    groups = [f"g{i}" for i in np.sort(rng.integers(0, n_groups, n_clips))]
+    of_group = {group: rng.random(3) for group in groups}  # an artist's clips have similar tags
+    return groups, np.array([rng.random(3) < of_group[group] * [1.0, 0.6, 0.2] for group in groups])
+
+
+@pytest.mark.parametrize("n_folds", [3, 5, 10])
+def test_folds_are_alike_in_size_and_tags_and_share_no_group(n_folds):
+    groups, labels = artists(200, 800)
+    folds = np.array(splits.into_folds(groups, labels, n_folds))
+    assert set(folds) == {str(fold) for fold in range(1, n_folds + 1)}
+    assert all(len(set(folds[np.array(groups) == group])) == 1 for group in set(groups))
+    sizes = np.array([(folds == fold).sum() for fold in set(folds)])
+    assert np.abs(sizes - 800 / n_folds).max() <= 0.05 * 800 / n_folds
+    positives = np.array([labels[folds == fold].sum(axis=0) for fold in set(folds)])
+    assert (np.abs(positives - labels.sum(axis=0) / n_folds) <= 0.1 * labels.sum(axis=0) / n_folds + 2).all()
+
+
+def test_folds_do_not_depend_on_the_order_of_the_clips_nor_on_the_machine():
+    groups, labels = artists(40, 120)
+    folds = splits.into_folds(groups, labels, 5)
+    order = np.random.default_rng(1).permutation(120)
+    assert splits.into_folds([groups[i] for i in order], labels[order], 5) == [folds[i] for i in order]
+    assert hashlib.sha256("".join(folds).encode()).hexdigest()[:8] == "fc82ef26"
+
+
+def test_mtat_folds_by_artist(annotations):
+    rows = [[i, i % 2, int(i % 3 == 0), f"{i % 16:x}/artist{i // 4}-album-{i}-title-0-29.mp3"] for i in range(80)]
+    tracks, _ = mtat.load(annotations(rows), folds=4)
+    assert collections.Counter(tracks.splits) == {"1": 20, "2": 20, "3": 20, "4": 20}
+    of_artist = [set(tracks.splits[4 * i : 4 * i + 4]) for i in range(20)]
+    assert all(len(parts) == 1 for parts in of_artist)
+
+
+FOLDS = "path,fold,rock\n" + "".join(f"{i}.mp3,{10 - i % 3},{i % 2}\n" for i in range(12))
+
+
+def test_a_table_has_folds_of_its_own(table):
+    assert table(FOLDS, folds=3)[0].splits == ["3", "2", "1"] * 4  # 8, 9 and 10 in the order of numbers
+    made = table(FOLDS.replace("fold", "group"), folds=3)[0].splits
+    assert made[:3] == made[3:6] == made[6:9] and sorted(made[:3]) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "folds", "message"),
+    [
+        (FOLDS, None, "has a column 'fold': set `folds: 3`, or give this column another name"),
+        (FOLDS, 4, "the column 'fold' has 3 different values, but `folds` is 4"),
+        (FOLDS.replace("fold", "group"), 4, "4 folds need as many groups, and there are 3"),
+        (ONE_HOT, 3, "has a column 'split', but `folds` is set: remove one of them"),
+        ("path,fold,group,rock\na.mp3,1,x,1\nb.mp3,2,x,1\n", 2, "row 3: group 'x' is in 2, but in row 2 in 1"),
+        ("path,fold,rock\na.mp3,1,1\nb.mp3,,1\n", 2, "row 3: fold is empty"),
+    ],
+)
+def test_folds_that_do_not_fit(table, text, folds, message):
+    with pytest.raises(metadata.MetadataError) as caught:
+        table(text, folds=folds)
+    assert message in str(caught.value)
+    assert "tracks.csv" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,17 @@ def test_what_is_written_is_read(written):
     assert tracks_module.read_paths(written) == (TRACKS.shards, TRACKS.clip_ids, TRACKS.paths)
 
 
+def test_each_fold_is_tested_once_and_validates_on_the_next():
+    folds = replace(TRACKS, splits=["2", "1", "3", "4", "1"])
+    assert (TRACKS.n_folds, folds.n_folds) == (0, 4)
+    assert TRACKS.of_fold(None) == TRACKS.splits
+    assert [folds.of_fold(fold) for fold in (1, 2, 4)] == [
+        ["validation", "test", "train", "train", "test"],
+        ["test", "train", "validation", "train", "train"],
+        ["train", "validation", "train", "test", "validation"],
+    ]
+
+
 def test_tracks_are_read_by_others(written):
     frame = pd.read_parquet(written)
     assert list(frame.columns) == ["clip_id", "path", "split", "shard", "group", "rock", "no vocals", "=1+1"]

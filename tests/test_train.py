@@ -130,7 +130,7 @@ def test_clips_have_their_labels_and_places_in_the_store(data, program):
     """Tracks and store are in different orders, the splits are mixed, and some clips are not in the store."""
     folder, tracks = data
     store = open_store(folder / "manifest.json", 10, "db")
-    found = {split: program._clips(tracks, store, split) for split in SPLITS}
+    found = {split: program._clips(tracks, store, tracks.splits, split) for split in SPLITS}
     assert {split: len(clips.indices) for split, clips in found.items()} == SPLITS
     level = mean_level(folder)
     for split, clips in found.items():
@@ -148,7 +148,7 @@ def test_a_split_that_has_no_clip_in_the_store_has_no_labels_either(data, progra
     folder, tracks = data
     store = open_store(folder / "manifest.json", 10, "db")
     others = Tracks(**(tracks.__dict__ | {"clip_ids": [f"x{number}" for number in range(73)]}))
-    clips = program._clips(others, store, "train")
+    clips = program._clips(others, store, others.splits, "train")
     assert clips.indices.shape == (0,)
     assert clips.labels.shape == (0, 2)
 

@@ -58,7 +58,8 @@ def check(spec: dict[str, Any], results: Path, code: dict[str, dict[str, str]]) 
         inputs = {"manifest": manifests[f"{cell.sample_rate}/{cell.n_mels}"], "tracks": tracks}
         for seed in spec["seeds"]:
             path = results / dataset / spec["model"] / name / f"seed{seed}" / "run.json"
-            of_cell = specs.of_training(spec["trainings"], cell, seed)
+            fold = specs.fold(spec["seeds"], seed, spec.get("folds"))
+            of_cell = specs.of_training(spec["trainings"], cell, seed, fold)
             _refuse(path, {"spec": of_cell, "code": code["train"], "inputs": inputs})
 
 

@@ -117,6 +117,7 @@ def complete(config: Any, source: str) -> dict[str, Any]:
         _check_references(config)
         _check_size(config)
         _check_grids(config)
+        _check_folds(config)
     except ConfigError as problem:
         raise ConfigError(f"{source}: {strict_yaml.shortened(str(problem))}") from None
     return config
@@ -189,6 +190,17 @@ def _check_size(config: dict[str, Any]) -> None:
             f"experiments: {n_cells:,} cells with {len(config['seeds'])} seeds are {n_trainings:,} trainings, more than"
             f" the {MAX_TRAININGS:,} that one run can have"
         )
+
+
+def _check_folds(config: dict[str, Any]) -> None:
+    n_seeds = len(config["seeds"])
+    for name in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
+        folds = config["datasets"][name].get("folds")
+        if folds and n_seeds % folds:
+            raise ConfigError(
+                f"datasets.{name}.folds: the training with each seed tests on one fold, so {folds} folds need {folds}"
+                f" seeds or a multiple of that, and `seeds` has {n_seeds}"
+            )
 
 
 def _check_grids(config: dict[str, Any]) -> None:

@@ -13,6 +13,9 @@ from howlow.datasets.metadata import chosen_tags
 from howlow.representation import Representation, n_samples
 from howlow.tracks import SPLITS, Tracks
 
+FEW_CLIPS = 3000
+"""Collections with fewer clips are advised to use folds."""
+
 _PASSES = 3
 """A training step takes three times the multiply-accumulates of the network: once forward and twice backward."""
 
@@ -48,13 +51,30 @@ def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
 
 
 def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> dict[str, int]:
-    """The number of clips in each split of a dataset, by its metadata or, without metadata, as published."""
+    """The number of clips in each split of a dataset, by its metadata or, without metadata, as published.
+
+    With folds, it is the number for the trainings of the first one.
+    """
     settings = config["datasets"][dataset]
     if settings["kind"] == "demo":
         return demo.split_sizes(settings["n_clips"])
     if tracks is None:
-        return datasets.published_sizes(settings["kind"])
-    return {split: tracks.splits.count(split) for split in SPLITS}
+        sizes, folds = datasets.published_sizes(settings["kind"]), settings.get("folds")
+        part = sum(sizes.values()) // folds if folds else 0
+        return {"train": sum(sizes.values()) - 2 * part, "validation": part, "test": part} if folds else sizes
+    splits = tracks.of_fold(1 if tracks.n_folds else None)
+    return {split: splits.count(split) for split in SPLITS}
+
+
+def advice_on_folds(config: dict[str, Any], dataset: str, n_clips: int, n_test: int) -> str | None:
+    """Advice to use folds, for a collection so small that fixed splits measure little. None if there is no need."""
+    settings = config["datasets"][dataset]
+    if settings["kind"] not in ("mtat", "table") or "folds" in settings or n_clips >= FEW_CLIPS:
+        return None
+    return (
+        f"only {n_test:,} of {n_clips:,} clips are tested. With `folds: 5` and five `seeds`, every clip is tested once,"
+        " which gives narrower intervals (docs/own-data.md)"
+    )
 
 
 def advice_on_excluded(durations_s: list[float], n_clips: int, seconds: float, max_excluded: float) -> str | None:

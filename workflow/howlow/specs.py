@@ -138,7 +138,13 @@ def excluded(config: Spec, dataset: str) -> Spec:
 
 def train(config: Spec, experiment: Spec, cell: Representation, seed: int) -> Spec:
     """The specification of training one cell with one seed."""
-    return of_training(trainings(config, experiment), cell, seed)
+    n_folds = config["datasets"][experiment["dataset"]].get("folds")
+    return of_training(trainings(config, experiment), cell, seed, fold(config["seeds"], seed, n_folds))
+
+
+def fold(seeds: list[int], seed: int, n_folds: int | None) -> int | None:
+    """The fold that the trainings with a seed test on, from 1 on; None if the splits of the dataset are fixed."""
+    return seeds.index(seed) % n_folds + 1 if n_folds else None
 
 
 def trainings(config: Spec, experiment: Spec) -> Spec:
@@ -151,9 +157,10 @@ def trainings(config: Spec, experiment: Spec) -> Spec:
     }
 
 
-def of_training(common: Spec, cell: Representation, seed: int) -> Spec:
-    """The specification of one training, from what `trainings` gives."""
-    return {
+def of_training(common: Spec, cell: Representation, seed: int, fold: int | None = None) -> Spec:
+    """The specification of one training, from what `trainings` and `fold` give."""
+    of_fold = {} if fold is None else {"fold": fold}
+    return of_fold | {
         **common,
         "hop_factor": cell.hop_factor,
         "log_type": cell.log_type,
@@ -196,8 +203,9 @@ def times(config: Spec, experiment: Spec) -> Spec:
 def aggregate(config: Spec, experiment: Spec) -> Spec:
     """The specification of collecting the results of an experiment, with those that the results must come from."""
     dataset, cells = experiment["dataset"], representations(experiment)
+    n_folds = config["datasets"][dataset].get("folds")
     stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells})
-    return {
+    return ({"folds": n_folds} if n_folds else {}) | {
         "cells": [cell.name for cell in cells],
         "dataset": dataset,
         "model": experiment["model"],
@@ -263,6 +271,13 @@ def cells(config: Spec, experiment: Spec) -> Spec:
         "model": experiment["model"],
         "seeds": config["seeds"],
     }
+
+
+def bootstrap(config: Spec, experiment: Spec) -> Spec:
+    """The specification of resampling the test clips of an experiment; with folds, it has the fold of each seed."""
+    n_folds = config["datasets"][experiment["dataset"]].get("folds")
+    folds = [fold(config["seeds"], seed, n_folds) for seed in config["seeds"]]
+    return cells(config, experiment) | ({"folds": folds} if n_folds else {})
 
 
 def sonify(config: Spec, experiment: Spec) -> Spec:

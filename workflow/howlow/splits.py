@@ -1,8 +1,11 @@
-"""The split into training, validation and test clips, for a collection that has none of its own."""
+"""The split into training, validation and test clips, or into folds, for a collection that has none of its own."""
 
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 
 def by_group(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
@@ -33,3 +36,35 @@ def by_group(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
         split_of[group] = split
         placed[split] += sizes[group]
     return [split_of[group] for group in groups]
+
+
+def into_folds(groups: Sequence[str], labels: np.ndarray, n_folds: int) -> list[str]:
+    """Divide clips into parts of about the same size and with the same share of every tag, no group being in two.
+
+    scikit-learn's StratifiedGroupKFold balances one class for each row. So it gets a row for each clip, and one more
+    for each of its tags. The result does not depend on the machine or on the order of the clips.
+
+    Parameters
+    ----------
+    groups : the group of each clip, such as its artist
+    labels : np.ndarray [shape=(n_clips, n_tags), dtype=bool]
+    n_folds : int, number of parts
+
+    Returns
+    -------
+    list of str, the part of each clip, from `1` on
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # imported here, because only folds need it
+
+    classes, clips = np.nonzero(np.vstack([np.ones(len(labels), bool), labels.T]))
+    names, group_of_clip = np.unique(groups, return_inverse=True)
+    # Among groups that are alike in number, the order of a hash decides, which is unrelated to names and music.
+    order = np.argsort([hashlib.sha256(name.encode()).hexdigest() for name in names])
+    rank = np.argsort(order)[group_of_clip]
+    part_of_rank = np.empty(len(names), int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of tags that have fewer clips than there are folds
+        parts = StratifiedGroupKFold(n_folds).split(clips, classes, rank[clips])
+        for part, (_, rows) in enumerate(parts, start=1):
+            part_of_rank[rank[clips[rows]]] = part
+    return [str(part) for part in part_of_rank[rank]]

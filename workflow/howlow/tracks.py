@@ -25,7 +25,7 @@ class Tracks:
     ----------
     clip_ids : list of str, unique
     paths : list of str, relative to the dataset's root
-    splits : list of str, each one of `SPLITS`
+    splits : list of str, each one of `SPLITS` or, with folds, the clip's part: `1`, `2`, ...
     shards : list of str, such as `03`
     groups : list of str, what a clip is an excerpt of, such as its song; statistics resample whole groups
     tags : tuple of str, the names of the tags
@@ -39,6 +39,24 @@ class Tracks:
     groups: list[str]
     tags: tuple[str, ...]
     labels: np.ndarray
+
+    @property
+    def n_folds(self) -> int:
+        """The number of parts that the clips are divided into; 0 if their splits are fixed."""
+        parts = set(self.splits)
+        return 0 if parts <= set(SPLITS) else len(parts)
+
+    def of_fold(self, fold: int | None) -> list[str]:
+        """The split of each clip in the trainings of one fold: they test on its part, and validate on the next one.
+
+        Parameters
+        ----------
+        fold : int, from 1 on; None if the splits are fixed
+        """
+        if fold is None:
+            return self.splits
+        split_of = {str(fold): "test", str(fold % self.n_folds + 1): "validation"}
+        return [split_of.get(part, "train") for part in self.splits]
 
     def digest(self) -> str:
         """SHA-256 of the content that training depends on, which does not depend on how the content is stored."""

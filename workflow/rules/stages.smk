@@ -215,7 +215,7 @@ STAGES = {
         "bootstrap",
         "results/{dataset}/{model}/records/bootstrap.json",
         "results/{dataset}/{model}/bootstrap.npz",
-        lambda w: specs.cells(config, experiment(w)),
+        lambda w: specs.bootstrap(config, experiment(w)),
     ),
     "statistics": Stage(
         "compare", "results/records/statistics.json", "results/statistics.csv", lambda w: specs.statistics(config)

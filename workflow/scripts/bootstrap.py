@@ -16,25 +16,30 @@ from howlow.tracks import Tracks
 def main(args: Namespace) -> list[Path]:
     cells, seeds = args.spec["cells"], args.spec["seeds"]
     tracks = tracks_module.read(args.tracks)
-    first = _test_scores(args.folder / cells[0] / f"seed{seeds[0]}" / "scores.parquet", tracks)
-    resample = partial(
-        _resampled, folder=args.folder, seeds=seeds, tracks=tracks, weights=resampling.draw(first.groups)
-    )
+    groups = [_test_scores(args.folder / cells[0] / f"seed{s}" / "scores.parquet", tracks).groups for s in seeds]
+    folds = args.spec.get("folds", [0] * len(seeds))
+    # The draws of different folds are independent, as their clips are.
+    draws = {
+        fold: resampling.draw(of_fold, seed=fold) for fold, of_fold in dict(zip(folds, groups, strict=True)).items()
+    }
+    weights = [draws[fold] for fold in folds]
+    resample = partial(_resampled, folder=args.folder, seeds=seeds, tracks=tracks, weights=weights)
     areas = program.parallel(resample, cells, args.threads)
-    n_groups = len(set(first.groups))
+    n_clips, n_groups = sum(map(len, draws.values())), len(set(np.concatenate(groups)))
     Resampled(cells, n_groups, np.stack(list(program.progress(areas, "bootstrap", len(cells))))).write(args.resampled)
-    print(f"{len(cells)} cells, {len(seeds)} seeds, {len(first.groups)} test clips in {n_groups} groups")
+    print(f"{len(cells)} cells, {len(seeds)} seeds, {n_clips} test clips in {n_groups} groups")
     return [args.resampled]
 
 
-def _resampled(cell: str, folder: Path, seeds: list[int], tracks: Tracks, weights: np.ndarray) -> np.ndarray:
+def _resampled(cell: str, folder: Path, seeds: list[int], tracks: Tracks, weights: list[np.ndarray]) -> np.ndarray:
     """The metrics of one cell: [shape=(n_seeds, n_metrics, n_resamples), dtype=float32]."""
     scored = [_test_scores(folder / cell / f"seed{seed}" / "scores.parquet", tracks) for seed in seeds]
-    return np.stack([resampling.macro(s.labels, s.activations, weights) for s in scored]).astype(np.float32)
+    of_seeds = [resampling.macro(s.labels, s.activations, w) for s, w in zip(scored, weights, strict=True)]
+    return np.stack(of_seeds).astype(np.float32)
 
 
 def _test_scores(path: Path, tracks: Tracks) -> Scores:
-    """The scores of the test clips, which are the same clips in the same order for all cells and seeds."""
+    """The scores of the test clips, which are the same clips in the same order for all cells with a seed."""
     scores = read_scores(path, tracks)
     is_test = scores.splits == "test"
     return Scores(*(column[is_test] for column in scores))

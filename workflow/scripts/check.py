@@ -26,12 +26,15 @@ def main(args: argparse.Namespace) -> None:
         sizes[dataset] = forecast.split_sizes(config, dataset, tracks)
         n_clips = sum(sizes[dataset].values())
         counts = ", ".join(f"{number:,} {split}" for split, number in sizes[dataset].items())
-        print(f"  clips: {n_clips:,} ({counts})")
+        of_fold = f"; {settings['folds']} folds, of which this is the first" if "folds" in settings else ""
+        print(f"  clips: {n_clips:,} ({counts}{of_fold})")
         if tracks is not None:
             _print_excluded("left out by the metadata", left_out)
             _print_tags(tracks)
             durations_s = _print_audio(Path(specs.root(config, dataset)), tracks, settings["seconds"])
             advice = forecast.advice_on_excluded(durations_s, n_clips, settings["seconds"], settings["max_excluded"])
+            if told := forecast.advice_on_folds(config, dataset, n_clips, sizes[dataset]["test"]):
+                print(f"  advice: {told}")
             stopping += [f"datasets.{dataset}: {advice}"] if advice else []
         elif settings["kind"] == "demo":
             print("  The workflow generates these clips.")
@@ -59,16 +62,20 @@ def _print_excluded(where: str, excluded: list[tuple[str, str]]) -> None:
 
 
 def _print_tags(tracks: Tracks) -> None:
-    """Print how many clips of each split have each tag."""
+    """Print how many clips of each split, or of each fold, have each tag."""
     splits = np.array(tracks.splits)
-    counts = {split: tracks.labels[splits == split].sum(axis=0) for split in SPLITS}
-    table = pd.DataFrame(counts, index=pd.Index(tracks.tags)).sort_values("train", ascending=False, kind="stable")
+    names = {split: split for split in SPLITS}
+    if tracks.n_folds:
+        names = {f"fold {part}": str(part) for part in range(1, tracks.n_folds + 1)}
+    counts = {name: tracks.labels[splits == part].sum(axis=0) for name, part in names.items()}
+    table = pd.DataFrame(counts, index=pd.Index(tracks.tags))
+    table = table.sort_values(next(iter(table)), ascending=False, kind="stable")
     print(f"  tags: {len(tracks.tags)}; clips without any: {int((~tracks.labels.any(axis=1)).sum()):,}")
     print("    " + table.to_string().replace("\n", "\n    "))
-    for split in SPLITS:
-        n_clips = int((splits == split).sum())
-        for tag in table.index[(table[split] == 0) | (table[split] == n_clips)]:
-            print(f"  warning: {tag!r} has {table[split][tag]} of {n_clips} {split} clips: no ROC AUC there")
+    for name, part in names.items():
+        n_clips = int((splits == part).sum())
+        for tag in table.index[(table[name] == 0) | (table[name] == n_clips)]:
+            print(f"  warning: {tag!r} has {table[name][tag]} of {n_clips} {name} clips: no ROC AUC there")
 
 
 def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
@@ -116,9 +123,8 @@ def _print_gpus(config: dict[str, Any]) -> None:
         if experiment["training"]["device"] == "cpu":
             continue
         name = f"{experiment['model']} on {experiment['dataset']}"
-        trainings = {
-            cell.name: specs.train(config, experiment, cell, 0) for cell in configuration.representations(experiment)
-        }
+        cells, seed = configuration.representations(experiment), config["seeds"][0]
+        trainings = {cell.name: specs.train(config, experiment, cell, seed) for cell in cells}
         least, most = (choose(trainings, key=lambda cell: needs.gpu_mb(trainings[cell])) for choose in (min, max))
         ends = (f"{needs.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
         print(f"GPU memory of a training, {name}: {' to '.join(ends)}")

@@ -46,7 +46,7 @@ def _measure(args: Namespace) -> list[Path]:
             cell,
             spec["seconds"],
             device,
-            n_clips=tracks.splits.count("train"),
+            n_clips=tracks.of_fold(1 if tracks.n_folds else None).count("train"),
             batch_size=spec["batch_size"],
             n_tags=len(tracks.tags),
             dtype=spec["dtype"],

@@ -72,7 +72,8 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     training.lay_out(model, device)
     feed = feeding.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
-    clips = {split: _clips(tracks, store, split) for split in tracks_module.SPLITS}
+    splits = tracks.of_fold(spec.get("fold"))
+    clips = {split: _clips(tracks, store, splits, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
     history, kept_epoch = training.train(
         model,
@@ -124,12 +125,12 @@ def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> in
     return needs.resident_mb(spec, memory_mb, sharing, value_bytes)
 
 
-def _clips(tracks: tracks_module.Tracks, store: Store, split: str) -> training.Clips:
+def _clips(tracks: tracks_module.Tracks, store: Store, splits: list[str], split: str) -> training.Clips:
     """The clips of a split that are in the store, in the order of the tracks."""
     position = {clip_id: index for index, clip_id in enumerate(store.clip_ids)}
     rows = [
         row
-        for row, (clip_id, of) in enumerate(zip(tracks.clip_ids, tracks.splits, strict=True))
+        for row, (clip_id, of) in enumerate(zip(tracks.clip_ids, splits, strict=True))
         if of == split and clip_id in position
     ]
     indices = np.array([position[tracks.clip_ids[row]] for row in rows], dtype=int)

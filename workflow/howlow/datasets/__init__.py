@@ -41,12 +41,14 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
         tracks, left_out = _LOADERS[spec["kind"]](**settings, **paths)
     except OSError as error:
         raise MetadataError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
-    metadata.check_splits(spec["dataset"], tracks, left_out)
+    metadata.check_splits(spec["dataset"], tracks, left_out, spec.get("folds"))
     return tracks, left_out
 
 
 def split_rule(spec: dict[str, Any]) -> str:
     """Describe how the clips of a dataset are split, by the specification of `tracks`."""
+    if "folds" in spec:
+        return f"{spec['folds']} folds by {'artist' if spec['kind'] == 'mtat' else 'group'}"
     if spec["kind"] == "table":
         return "as the table says, or else by group"
     return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"

@@ -275,7 +275,7 @@ def without_untagged(
     return np.flatnonzero(is_kept).tolist(), dropped
 
 
-def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str]]) -> None:
+def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str]], n_folds: int | None = None) -> None:
     """Refuse clips that no network can be trained and tested on.
 
     A single tag that all clips of a split have, or none of them, is accepted. It has no metrics there, and `check` says
@@ -284,23 +284,31 @@ def check_splits(dataset: str, tracks: Tracks, left_out: Sequence[tuple[str, str
     Raises
     ------
     MetadataError
-        if a split is empty, or if each tag belongs to all test clips or to none of them
+        if a split or a fold is empty, or if each tag belongs to all test clips or to none of them
     """
     where = f"datasets.{dataset}"
     if not tracks.clip_ids:
         first = "".join(f"; the first is {clip_id!r}: {reason}" for clip_id, reason in left_out[:1])
         raise MetadataError(f"{where}: all {len(left_out)} clips are left out{first}")
     sizes = Counter(tracks.splits)
-    for split in SPLITS:
+    without = f", {len(left_out)} being left out" if left_out else ""
+    parts = [str(part) for part in range(1, n_folds + 1)] if n_folds else SPLITS
+    for split in parts:
+        if not sizes[split] and n_folds:
+            raise MetadataError(
+                f"{where}: none of its {len(tracks.clip_ids)} clips is in fold {split} of {n_folds}{without}; every"
+                " fold needs clips, so set fewer `folds` or add groups"
+            )
         if not sizes[split]:
-            without = f", {len(left_out)} being left out" if left_out else ""
             raise MetadataError(
                 f"{where}: none of its {len(tracks.clip_ids)} clips is in the split {split!r}{without}; every split"
                 " needs clips, and splits that are made need at least three clips or, with groups, three groups"
             )
-    labels = tracks.labels[np.array(tracks.splits) == "test"]
-    if not (labels.any(axis=0) & ~labels.all(axis=0)).any():
-        raise MetadataError(
-            f"{where}: each tag belongs to all {len(labels)} test clips or to none of them, so no accuracy can be"
-            " measured; add clips or choose other tags"
-        )
+    for part in parts if n_folds else ("test",):
+        labels = tracks.labels[np.array(tracks.splits) == part]
+        if not (labels.any(axis=0) & ~labels.all(axis=0)).any():
+            of_fold = f" of fold {part}" if n_folds else ""
+            raise MetadataError(
+                f"{where}: each tag belongs to all {len(labels)} test clips{of_fold} or to none of them, so no accuracy"
+                " can be measured; add clips or choose other tags"
+            )

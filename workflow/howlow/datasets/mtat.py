@@ -41,6 +41,7 @@ def load(
     exclude: str | None = None,
     untagged: str = "keep",
     split: str = "folders",
+    folds: int | None = None,
     shards: int = 16,
 ) -> tuple[Tracks, list[tuple[str, str]]]:
     """Read the annotations.
@@ -52,6 +53,7 @@ def load(
     exclude : a CSV file of unusable clips, with columns `clip_id` and `reason`
     untagged : `keep` or `drop` the clips that have none of the tags
     split : `folders` (0-b train, c validation, d-f test), or `artists` (about the same sizes, no artist in two splits)
+    folds : number of folds by artist, in place of the split
     shards : number of shards, 1 to 16; each takes whole folders
 
     Returns
@@ -76,23 +78,23 @@ def load(
     metadata.check_positives(path, chosen, labels)
 
     folders = [mp3_path[0] for mp3_path in mp3_paths]
-    split_of = [_SPLITS[folder] for folder in folders] if split == "folders" else _split_by_artist(mp3_paths)
     excluded = _read_excluded(exclude)
     tagged, left_out = metadata.without_untagged(clip_ids, labels, untagged)
     left_out = [(clip_id, reason) for clip_id, reason in left_out if clip_id not in excluded]
     left_out += [(clip_id, excluded[clip_id]) for clip_id in clip_ids if clip_id in excluded]
     kept = [index for index in tagged if clip_ids[index] not in excluded]
+    split_of = _splits(mp3_paths, labels, kept, split, folds)
     prefix = "mp3/" if (Path(root) / "mp3").is_dir() else ""
     tracks = Tracks(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[prefix + mp3_paths[index] for index in kept],
-        splits=[split_of[index] for index in kept],
+        splits=split_of,
         shards=[f"{FOLDERS.index(folders[index]) * shards // len(FOLDERS):02d}" for index in kept],
         groups=[song(mp3_paths[index]) for index in kept],
         tags=chosen,
         labels=labels[kept],
     )
-    _report_difference(table, tracks, untagged, split)
+    _report_difference(table, tracks, untagged, is_published=folds is None and split == "folders")
     return tracks, left_out
 
 
@@ -101,14 +103,19 @@ def song(mp3_path: str) -> str:
     return _EXCERPT.sub("", mp3_path)
 
 
-def _split_by_artist(mp3_paths: list[str]) -> list[str]:
-    """Split by artist, into sizes like those by folder. A path is `folder/artist-album-track-title-from-to.mp3`."""
-    total = sum(PUBLISHED_SIZES.values())
+def _splits(mp3_paths: list[str], labels: np.ndarray, kept: list[int], split: str, folds: int | None) -> list[str]:
+    """The split, or the part, of each clip that is kept. A path is `folder/artist-album-track-title-from-to.mp3`."""
     artists = [PurePosixPath(mp3_path).name.split("-")[0] for mp3_path in mp3_paths]
-    return splits.by_group(artists, {split: size / total for split, size in PUBLISHED_SIZES.items()})
+    if folds is not None:
+        return splits.into_folds([artists[index] for index in kept], labels[kept], folds)
+    if split == "folders":
+        return [_SPLITS[mp3_paths[index][0]] for index in kept]
+    total = sum(PUBLISHED_SIZES.values())  # the sizes are like those by folder
+    split_of = splits.by_group(artists, {split: size / total for split, size in PUBLISHED_SIZES.items()})
+    return [split_of[index] for index in kept]
 
 
-def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, split: str) -> None:
+def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, is_published: bool) -> None:
     """Warn if the whole MagnaTagATune differs from what others report. Other collections are not compared."""
     if table.num_columns - 2 != PUBLISHED_TAGS:
         return
@@ -116,7 +123,7 @@ def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, split: st
         print(f"warning: {table.num_rows} rows; MagnaTagATune has {PUBLISHED_ROWS}")
     expected = PUBLISHED_SIZES if untagged == "keep" else PUBLISHED_TAGGED_SIZES
     sizes = dict(Counter(tracks.splits))
-    if split == "folders" and sizes != expected:
+    if is_published and sizes != expected:
         print(f"warning: {sizes} clips; others report {expected}")
 
 

@@ -1,8 +1,8 @@
 """A user's own collection: a CSV or Parquet table with one row for each clip.
 
-The column `path` is relative to the root. Without a column `clip_id`, the path is the id. Without a column `split`, a
-split is made. The clips of one `group`, such as an artist or an album, are always in one split. The tags are either one
-column `tags` of separated names, or all other columns, which hold 0 and 1.
+The column `path` is relative to the root. Without a column `clip_id`, the path is the id. Without a column `split`, or
+`fold` where there are folds, a split is made. The clips of one `group`, such as an artist or an album, are always in
+one split or fold. The tags are either one column `tags` of separated names, or all other columns, which hold 0 and 1.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from howlow.tracks import SPLITS, Tracks, shards_by_hash
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 """The share of the clips that each split gets if the table has no column `split`."""
 
-_RESERVED = ("clip_id", "path", "split", "group", "tags")
+_RESERVED = ("clip_id", "path", "split", "fold", "group", "tags")
 _SYNONYMS = {"valid": "validation", "val": "validation", "training": "train", "testing": "test"}
 
 
@@ -31,6 +31,7 @@ def load(
     min_clips: int = 1,
     separator: str = ",",
     untagged: str = "keep",
+    folds: int | None = None,
     shards: int = 4,
 ) -> tuple[Tracks, list[tuple[str, str]]]:
     """Read the table.
@@ -44,6 +45,7 @@ def load(
     min_clips : keep only tags that have at least this number of clips
     separator : the text between the names in the column `tags`
     untagged : `keep` or `drop` the clips that have none of the tags
+    folds : number of folds; without it, the splits are fixed
     shards : number of shards; a hash of a clip's id decides which shard the clip is in
 
     Returns
@@ -67,7 +69,10 @@ def load(
     labels = labels[:, [known.index(tag) for tag in chosen]]
     kept, left_out = metadata.without_untagged(clip_ids, labels, untagged)
     groups = metadata.full_text(path, content, "group") if "group" in content.column_names else paths
-    split_of = _splits(path, content, groups, kept)
+    if folds is None:
+        split_of = _splits(path, content, groups, kept)
+    else:
+        split_of = _folds(path, content, groups, labels, kept, folds)
     tracks = Tracks(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[paths[index] for index in kept],
@@ -134,14 +139,42 @@ def _choose(
 
 def _splits(path: Path, content: pa.Table, groups: list[str], kept: list[int]) -> dict[int, str]:
     """The split of each clip, by index: as the table says, or a new split of the clips that are kept."""
+    if "fold" in content.column_names:
+        n_folds = len(set(metadata.full_text(path, content, "fold")))
+        raise MetadataError(f"{path}: has a column 'fold': set `folds: {n_folds}`, or give this column another name")
     if "split" not in content.column_names:
         return dict(zip(kept, splits.by_group([groups[index] for index in kept], SHARES), strict=True))
     given = [_SYNONYMS.get(name, name) for name in metadata.full_text(path, content, "split")]
-    seen: dict[str, tuple[str, int]] = {}
-    for row, (split, group) in enumerate(zip(given, groups, strict=True), start=2):
+    for row, split in enumerate(given, start=2):
         if split not in SPLITS:
             raise MetadataError(f"{path}: row {row}: split {split!r} is not one of {', '.join(SPLITS)}")
+    _check_groups(path, groups, given)
+    return dict(enumerate(given))
+
+
+def _folds(
+    path: Path, content: pa.Table, groups: list[str], labels: np.ndarray, kept: list[int], n_folds: int
+) -> dict[int, str]:
+    """The part of each clip, by index: as the table says, or new parts of the clips that are kept."""
+    if "split" in content.column_names:
+        raise MetadataError(f"{path}: has a column 'split', but `folds` is set: remove one of them")
+    if "fold" not in content.column_names:
+        of_kept = [groups[index] for index in kept]
+        if len(set(of_kept)) < n_folds:
+            raise MetadataError(f"{path}: {n_folds} folds need as many groups, and there are {len(set(of_kept))}")
+        return dict(zip(kept, splits.into_folds(of_kept, labels[kept], n_folds), strict=True))
+    given = metadata.full_text(path, content, "fold")
+    names = sorted(set(given), key=lambda name: (len(name), name))  # 10 comes after 9
+    if len(names) != n_folds:
+        raise MetadataError(f"{path}: the column 'fold' has {len(names)} different values, but `folds` is {n_folds}")
+    _check_groups(path, groups, given)
+    return dict(enumerate(str(names.index(name) + 1) for name in given))
+
+
+def _check_groups(path: Path, groups: list[str], given: list[str]) -> None:
+    """Refuse a group whose clips are not all in the same split or fold."""
+    seen: dict[str, tuple[str, int]] = {}
+    for row, (split, group) in enumerate(zip(given, groups, strict=True), start=2):
         other, at = seen.setdefault(group, (split, row))
         if other != split:
             raise MetadataError(f"{path}: row {row}: group {group!r} is in {split}, but in row {at} in {other}")
-    return dict(enumerate(given))
