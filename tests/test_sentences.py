@@ -41,6 +41,14 @@ def test_averages_with_intervals_come_first():
     assert "It is within the margin of 2 points (two one-sided tests, P = " in sentences[0]
 
 
+def test_folds_are_told():
+    runs = runs_of(FIGURES)
+    tables = effects.average_effects(runs, MARGINS), comparison.compare(runs, MARGINS)
+    ((heading, sentences),) = answers.answers(*tables, {"d": 3})
+    assert heading == "VGG-CNN on d, 3 seeds, each of 3 folds tested with 1 of them"
+    assert "for other seeds and folds; P = " in sentences[0]
+
+
 def test_pairs_that_change_differently_are_told():
     figures = FIGURES | {(12_000, 48, 2, "db"): [80.0, 80.1, 80.4]}
     _, sentences, (averages, _) = told(figures)

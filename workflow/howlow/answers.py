@@ -1,5 +1,6 @@
 """What the statistics say, in sentences that can be quoted."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ Row = dict[Any, Any]
 """A row of a table, by the names of its columns."""
 
 
-def answers(effects: pd.DataFrame, pairs: pd.DataFrame) -> list[tuple[str, list[str]]]:
+def answers(
+    effects: pd.DataFrame, pairs: pd.DataFrame, folds: Mapping[str, int] | None = None
+) -> list[tuple[str, list[str]]]:
     """What each step along an axis changes.
 
     The steps that the paper asks about, 96 to 48 bands and x1 to x2, come first and in full. If there is none of them,
@@ -37,6 +40,7 @@ def answers(effects: pd.DataFrame, pairs: pd.DataFrame) -> list[tuple[str, list[
     ----------
     effects : the result of `howlow.effects.average_effects`
     pairs : the result of `howlow.comparison.compare`
+    folds : the number of folds of each dataset that has some
 
     Returns
     -------
@@ -45,13 +49,16 @@ def answers(effects: pd.DataFrame, pairs: pd.DataFrame) -> list[tuple[str, list[
     if effects.empty:
         return [("Nothing to compare", ["No two representations differ in one axis only."])]
     single = dict(iter(pairs.groupby(["dataset", "model", "metric", *_STEP], sort=False)))
-    return [_section(part, single) for _, part in effects.groupby(["dataset", "model"], sort=False)]
+    by_experiment = effects.groupby(["dataset", "model"], sort=False)
+    return [_section(part, single, (folds or {}).get(dataset, 0)) for (dataset, _), part in by_experiment]
 
 
-def _section(effects: pd.DataFrame, single: dict[Any, pd.DataFrame]) -> tuple[str, list[str]]:
+def _section(effects: pd.DataFrame, single: dict[Any, pd.DataFrame], n_folds: int) -> tuple[str, list[str]]:
     n_seeds = effects["n_seeds"].iloc[0]
     seeds = f"{n_seeds} seeds" if n_seeds > 1 else "one seed, which leaves nothing to test between seeds"
-    heading = f"{MODELS[effects['model'].iloc[0]]} on {effects['dataset'].iloc[0]}, {seeds}"
+    in_folds = f", each of {n_folds} folds tested with {n_seeds // n_folds} of them" if n_folds else ""
+    heading = f"{MODELS[effects['model'].iloc[0]]} on {effects['dataset'].iloc[0]}, {seeds}{in_folds}"
+    effects = effects.assign(has_folds=n_folds > 0)
     steps = {key: part.to_dict("records") for key, part in effects.groupby(_STEP, sort=False)}
     asked: list[Any] = [key for key in PAPERS_QUESTIONS if key in steps]
     asked = asked or [key for key in steps if key[0] in ("n_mels", "hop_factor")]
@@ -96,6 +103,8 @@ def _limits(row: Row, suffix: str) -> str:
 def _intervals(row: Row) -> str:
     """The 95 % intervals, with what each of them allows for, and the P value."""
     kinds = {"": "for other seeds and other test clips", "_seeds": "for other seeds", "_clips": "for other test clips"}
+    if row["has_folds"]:
+        kinds["_seeds"] = "for other seeds and folds"
     known = {suffix: text for suffix, text in kinds.items() if not np.isnan(row[f"low{suffix}_points"])}
     if "_clips" not in known:
         known.pop("", None)  # nothing was resampled, so it is the one of the seeds

@@ -254,8 +254,9 @@ def table(config: Spec, table: str) -> Spec:
 
 
 def statistics(config: Spec) -> Spec:
-    """The specification of the statistics: the margins of equivalence, and all experiments."""
-    return config["statistics"] | {"experiments": _pairs(config["experiments"])}
+    """The specification of the statistics: the margins of equivalence, all experiments, and the folds of datasets."""
+    folds = {name: settings["folds"] for name, settings in config["datasets"].items() if "folds" in settings}
+    return config["statistics"] | {"experiments": _pairs(config["experiments"])} | ({"folds": folds} if folds else {})
 
 
 def tradeoff(config: Spec) -> Spec:

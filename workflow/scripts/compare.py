@@ -17,7 +17,7 @@ def main(args: Namespace) -> list[Path]:
     pairs = comparison.compare(runs, margins, resampled)
     files.write_frame(args.effects, on_average)
     files.write_frame(args.table, pairs)
-    title, sections = "Do the representations differ?", answers.answers(on_average, pairs)
+    title, sections = "Do the representations differ?", answers.answers(on_average, pairs, args.spec.get("folds", {}))
     for (dataset, model), part in runs.groupby(["dataset", "model"], sort=False):
         if told := tables.mixture(part):
             sections.append((f"How {MODELS[model]} was trained on {dataset}", [told]))
