@@ -51,7 +51,7 @@ from howlow import program
 from howlow.representation import CLIP_SECONDS
 from howlow.synthesis import INSTRUMENTS, render
 
-N_CLIPS = 600
+N_CLIPS = 480
 
 MUSICAL = (*INSTRUMENTS, "drums", "loud", "quiet", "high", "low")
 PROBES = ("air", "attack first", "split partial")
