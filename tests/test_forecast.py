@@ -87,7 +87,7 @@ def check(monkeypatch, capsys, config_path):
 
 def test_check_of_the_demo(monkeypatch, capsys):
     printed = check(monkeypatch, capsys, ROOT / "config" / "quick.yaml")
-    assert printed.startswith("quick (demo) in results/quick/source\n  clips: 128 (")
+    assert printed.startswith("quick (demo) in results/quick/source\n  clips: 240 (")
     assert "16 trainings" in printed
 
 
