@@ -102,6 +102,7 @@ def test_default_size_of_the_demo_is_the_generators():
             "experiments[0].grid[1]: 12k_mel96_x1_db is in the grid twice",
         ),
         ("experiments", MINIMAL["experiments"] * 2, "experiments[1]: vgg on demo is already experiments[0]"),
+        ("datasets.demo.folds", 5, "datasets.demo.folds: unknown key"),
         ("figure1", {"dataset": "demo", "model": "musicnn"}, "figure1: no experiment trains musicnn on demo"),
         ("datasets.demo", {"kind": "msd"}, "datasets.demo: the key 'root' is missing"),
         ("datasets.demo", {"kind": "gtzan"}, "datasets.demo.kind: 'gtzan' is not one of"),

@@ -112,12 +112,30 @@ def test_check_of_a_collection(monkeypatch, capsys, tmp_path, tone):
     )
     printed = capsys.readouterr().out
     assert "clips: 5 (1 train, 1 validation, 3 test)" in printed
+    assert "advice: only 3 of 5 clips are tested. With `folds: 5` and five `seeds`, every clip is tested" in printed
     assert "warning: 'calm' has 0 of 1 validation clips: no ROC AUC there" in printed
     assert "audio: 3 files of 0.0 hours" in printed
     assert "no audio: 1 because: missing file (the first is gone.wav)" in printed
     assert "no audio: 1 because: not decodable audio" in printed
     assert "warning: 2 files are shorter than 2.5 s" in printed
     assert "3 trainings" in printed
+
+
+def test_check_of_a_collection_in_folds(monkeypatch, capsys, tmp_path, tone):
+    names = [f"{number}.wav" for number in range(12)]
+    for name in names:
+        tone(name, seconds=3)
+    rows = [f"{name},band{number // 2},{number % 2},{int(number == 0)}" for number, name in enumerate(names)]
+    (tmp_path / "tracks.csv").write_text("\n".join(["path,group,rock,rare", *rows]))
+    settings = {"kind": "table", "root": str(tmp_path), "table": str(tmp_path / "tracks.csv"), "seconds": 2.5}
+    experiment = {"dataset": "mine", "model": "vgg", "grid": [{"sample_rate": [12_000], "n_mels": [48]}]}
+    whole = {"datasets": {"mine": settings | {"folds": 3}}, "experiments": [experiment]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(whole))
+    printed = check(monkeypatch, capsys, tmp_path / "mine.yaml")
+    assert "clips: 12 (4 train, 4 validation, 4 test; 3 folds, of which this is the first)" in printed
+    assert "fold 1  fold 2  fold 3" in printed
+    assert printed.count("warning: 'rare' has 0 of 4 fold") == 2
+    assert "advice" not in printed
 
 
 def test_check_reads_a_collection_once_and_says_what_to_set(monkeypatch, capsys, tmp_path, tone):
