@@ -49,8 +49,8 @@ def answers(
     if effects.empty:
         return [("Nothing to compare", ["No two representations differ in one axis only."])]
     single = dict(iter(pairs.groupby(["dataset", "model", "metric", *_STEP], sort=False)))
-    by_experiment = effects.groupby(["dataset", "model"], sort=False)
-    return [_section(part, single, (folds or {}).get(dataset, 0)) for (dataset, _), part in by_experiment]
+    parts = [part for _, part in effects.groupby(["dataset", "model"], sort=False)]
+    return [_section(part, single, (folds or {}).get(part["dataset"].iloc[0], 0)) for part in parts]
 
 
 def _section(effects: pd.DataFrame, single: dict[Any, pd.DataFrame], n_folds: int) -> tuple[str, list[str]]:

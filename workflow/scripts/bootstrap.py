@@ -19,9 +19,8 @@ def main(args: Namespace) -> list[Path]:
     groups = [_test_scores(args.folder / cells[0] / f"seed{s}" / "scores.parquet", tracks).groups for s in seeds]
     folds = args.spec.get("folds", [0] * len(seeds))
     # The draws of different folds are independent, as their clips are.
-    draws = {
-        fold: resampling.draw(of_fold, seed=fold) for fold, of_fold in dict(zip(folds, groups, strict=True)).items()
-    }
+    of_fold = dict(zip(folds, groups, strict=True))
+    draws = {fold: resampling.draw(tested, seed=fold) for fold, tested in of_fold.items()}
     weights = [draws[fold] for fold in folds]
     resample = partial(_resampled, folder=args.folder, seeds=seeds, tracks=tracks, weights=weights)
     areas = program.parallel(resample, cells, args.threads)
