@@ -108,6 +108,8 @@ def test_test_clips_are_a_second_source():
         assert row["error_clips_points"] == pytest.approx(deltas.std(ddof=1) * np.sqrt(50 / 49), rel=1e-4)
         assert row["high_points"] - row["low_points"] > row["high_seeds_points"] - row["low_seeds_points"]
         assert row["p_seeds"] == pytest.approx(1)
+        middle = (row["low_clips_points"] + row["high_clips_points"]) / 2
+        assert middle == pytest.approx(row["difference_points"], abs=1e-6)
 
 
 def test_experiments_stay_apart_and_in_their_order():

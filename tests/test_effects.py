@@ -324,3 +324,5 @@ class TestAverageEffects:
             2 * table.loc["musicnn", "roc_auc", "n_mels"]["difference_points"]
         )
         assert effects.average_effects(runs.iloc[:3], MARGINS).empty
+        turned = effects.average_effects(pd.concat([runs, runs.assign(dataset="a")]), MARGINS)
+        assert turned["dataset"].unique().tolist() == ["d", "a"]  # the order of the runs

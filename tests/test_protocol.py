@@ -29,6 +29,11 @@ def test_learning_rate_is_divided_by_ten_each_time_that_the_epochs_have_passed(d
     assert {epoch: protocol.rate_of(epoch) for epoch in rates} == pytest.approx(rates, rel=1e-12)
 
 
+def test_the_papers_vgg_has_a_constant_rate_and_keeps_the_last_epoch():
+    protocol = Protocol(13, 64, 0.001)
+    assert (protocol.decay_epochs, protocol.keep, protocol.patience) == (None, "last", None)
+
+
 @pytest.mark.parametrize("keep", ["last", "best_val_roc_auc"])
 def test_an_epoch_is_best_if_it_is_better_than_all_before_it(keep):
     """Of equal epochs, the first one is kept. Later epochs do not matter."""

@@ -100,6 +100,22 @@ def test_one_seed():
     )
 
 
+def test_one_seed_with_test_clips():
+    names = ["12k_mel96_x1_db", "12k_mel48_x1_db", "12k_mel96_x2_db", "12k_mel48_x2_db"]
+    areas = 0.9 + np.random.default_rng(0).normal(size=(4, 1, 2, 200)) * 0.01
+    resampled = Resampled(names, 40, areas.astype(np.float32))
+    _, sentences, (averages, _) = told(
+        {cell: values[:1] for cell, values in FIGURES.items()}, {("d", "vgg"): resampled}
+    )
+    row = averages.query("axis == 'n_mels' and metric == 'roc_auc'").iloc[0]
+    interval = f"{row['low_clips_points']:+.2f} to {row['high_clips_points']:+.2f}"
+    assert sentences[0].startswith(
+        "From 96 to 48 bands (2 pairs): ROC AUC changes by -1.50 points on average"
+        f" (95 % interval {interval} for other test clips). PR AUC changes by"
+    )
+    assert "nan" not in " ".join(sentences)
+
+
 def test_no_deviation():
     _, sentences, _ = told({cell: [round(values[0])] * 2 for cell, values in FIGURES.items()})
     assert sentences[0] == (

@@ -167,6 +167,12 @@ class TestRounds:
         assert min(n_rounds) == 6
         assert max(n_rounds) > 20
 
+    def test_the_limit_counts_from_the_start(self):
+        clock = Clock()
+        clock.now = 1e6
+        times = timing.measure({"a": clock.subject("a", in_turn(1, 2))}, 100, clock)
+        assert len(times["a", "time"]) > 50
+
     def test_preparing_is_not_timed(self):
         clock = Clock()
 
@@ -215,17 +221,19 @@ class TestTasks:
         assert task.scale == 1000
 
     @pytest.mark.parametrize(("name", "n_frames"), [("vgg", 137), ("musicnn", 20)])
-    def test_an_epoch_is_a_training_step_times_their_number(self, name, n_frames):
+    def test_an_epoch_is_a_training_step_times_their_number(self, name, n_frames, monkeypatch):
         options = SPEC["options"] if name == "vgg" else MUSICNN["options"]
         torch.manual_seed(0)
         model = models.build_cell(name, CELL, n_tags=3, seconds=29.1, options=options)
-        seen = []
+        seen, stored, feed = [], [], timing.feeding.feed
+        monkeypatch.setattr(timing.feeding, "feed", lambda store, *rest: stored.append(store) or feed(store, *rest))
         model.register_forward_pre_hook(lambda layer, inputs: seen.append((layer.training, inputs[0].shape)))
         before = {name: value.clone() for name, value in model.named_parameters()}
         tasks = timing.epoch(model, CELL, 29.1, CPU, n_clips=30, batch_size=8, n_tags=3, dtype="float16")
         task = tasks["train_seconds_per_epoch"]
         task.call()
         assert seen == [(True, (8, 1, 8, n_frames))]
+        assert stored[0].dtype == "float16"
         assert task.scale == 4  # 8 + 8 + 8 + 6
         assert all(value.grad is not None for value in model.parameters())
         assert not all(torch.equal(before[name], value) for name, value in model.named_parameters())
