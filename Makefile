@@ -36,9 +36,9 @@ check: $(VENV)/development
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 
-# Break the core of the library in 600 places, one at a time, and write into docs/testing.md what its fast tests notice.
+# Break the core of the library in 450 places, one at a time, and write into docs/testing.md what its fast tests notice.
 mutants: $(VENV)/development
-	$(BIN)/python tests/mutants.py --sample 600 --seed 1 --cores $(CORES) --page docs/testing.md
+	$(BIN)/python tests/mutants.py --sample 450 --seed 1 --cores $(CORES) --page docs/testing.md
 
 # Check that every shipped configuration plans the jobs of tests/plans.yaml, without any data.
 plans: $(VENV)/development
