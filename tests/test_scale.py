@@ -69,6 +69,6 @@ def test_command_prints_a_row_a_number_of_nodes(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["scale.py", str(ROOT / "config" / "quick.yaml"), "--nodes", "1", "3"])
     runpy.run_path(str(SCRIPTS / "scale.py"), run_name="__main__")
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "quick: 128 clips in 2 shards at 2 sample rates"
+    assert printed[0] == "quick: 240 clips in 2 shards at 2 sample rates"
     assert printed[1].startswith("  jobs: 4 decode, 4 spectrum, 8 mel, 16 train; of ")
     assert [line.split()[0] for line in printed[3:]] == ["1", "3"]
