@@ -129,7 +129,7 @@ def finished_own(tmp_path_factory, finished) -> Path:
             shutil.copytree(source, folder / "music")
             with (source / "annotations_final.csv").open(newline="") as file:
                 clips = list(csv.DictReader(file, delimiter="\t"))
-            tags = ("drums", "loud", "low")
+            tags = ("drums", "guitar", "loud")
             rows = [[c["mp3_path"], c["mp3_path"][:3], "|".join(tag for tag in tags if c[tag] == "1")] for c in clips]
             table = "".join(f"{','.join(row)}\n" for row in [["path", "group", "tags"], *rows])
             (folder / "music" / "tracks.csv").write_text(table)
