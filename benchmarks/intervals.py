@@ -1,6 +1,6 @@
 """Measure how often the statistics are right, on simulated studies whose true answers are known.
 
-    python benchmarks/intervals.py [--studies 1000] [--seed 0]
+    python benchmarks/intervals.py [--studies 400] [--seed 0]
 
 It prints the table of docs/statistics.md. Two kinds of studies are simulated:
 
@@ -238,7 +238,7 @@ def of_choice(rng: np.random.Generator, n_studies: int) -> Iterator[tuple[str, s
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--studies", type=int, default=1000, help="number of simulated studies of each kind")
+    options.add_argument("--studies", type=int, default=400, help="number of simulated studies of each kind")
     options.add_argument("--resamples", type=int, default=500, help="number of resamples of the test clips")
     options.add_argument("--seed", type=int, default=0)
     args = options.parse_args()

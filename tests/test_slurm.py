@@ -86,7 +86,10 @@ def start(project: Path, *arguments: object) -> subprocess.Popen:
     """Start `snakemake --profile slurm` in the project; both of its streams go to `out.txt`."""
     with (project / "out.txt").open("w") as out:
         command = [*SNAKEMAKE, *QUICK, *map(str, arguments)]
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
         STARTED.append(subprocess.Popen(command, cwd=project, stdout=out, stderr=subprocess.STDOUT))
+        signal.signal(signal.SIGINT, before)
     return STARTED[-1]
 
 
