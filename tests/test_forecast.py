@@ -85,6 +85,12 @@ def check(monkeypatch, capsys, config_path):
     return capsys.readouterr().out
 
 
+def test_folds_of_a_published_dataset_that_is_not_there_yet():
+    settings = {"datasets": {"mtat": {"kind": "mtat", "folds": 5}}}
+    sizes = forecast.split_sizes(settings, "mtat", None)
+    assert sizes == {"train": 15_516, "validation": 5_172, "test": 5_172}  # of 25,860 clips
+
+
 def test_check_of_the_demo(monkeypatch, capsys):
     printed = check(monkeypatch, capsys, ROOT / "config" / "quick.yaml")
     assert printed.startswith("quick (demo) in results/quick/source\n  clips: 240 (")

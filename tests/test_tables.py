@@ -56,6 +56,12 @@ def test_all_118_published_figures_are_there():
     assert not FIGURES.duplicated([*KEYS, "metric"]).any()
 
 
+@pytest.mark.parametrize(("kind", "size"), [("mtat", 25_860), ("msd", 241_889)])
+@pytest.mark.parametrize(("share", "is_alike"), [(0.988, False), (0.992, True), (1.008, True), (1.012, False)])
+def test_the_size_of_the_papers_dataset_is_met_within_one_percent(kind, size, share, is_alike):
+    assert (published.unlike(kind, round(share * size), 50) == []) is is_alike
+
+
 @pytest.mark.parametrize(
     ("kind", "n_clips", "n_tags", "told"),
     [

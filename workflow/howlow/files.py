@@ -154,7 +154,7 @@ def _make_folder(path: Path) -> None:
 def _naming_a_full_disk(path: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # NumPy, PyArrow and PyTorch report a full disk by errors of their own
         if isinstance(error, HowlowError) or not is_full_disk(error):
             raise
         raise FullDiskError(

@@ -59,9 +59,11 @@ def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> 
     if settings["kind"] == "demo":
         return demo.split_sizes(settings["n_clips"])
     if tracks is None:
-        sizes, folds = datasets.published_sizes(settings["kind"]), settings.get("folds")
-        part = sum(sizes.values()) // folds if folds else 0
-        return {"train": sum(sizes.values()) - 2 * part, "validation": part, "test": part} if folds else sizes
+        sizes = datasets.published_sizes(settings["kind"])
+        if "folds" not in settings:
+            return sizes
+        part = sum(sizes.values()) // settings["folds"]
+        return {"train": sum(sizes.values()) - 2 * part, "validation": part, "test": part}
     splits = tracks.of_fold(1 if tracks.n_folds else None)
     return {split: splits.count(split) for split in SPLITS}
 

@@ -76,7 +76,7 @@ def run(main: Main, options: argparse.ArgumentParser) -> None:
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    except Exception as error:
+    except Exception as error:  # any that a user can do something about is told in one line, and others are raised
         message = _explanation(error)
         if message is None:
             raise
