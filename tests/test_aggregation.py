@@ -200,6 +200,7 @@ def test_summary_has_means_and_deviations_with_n_minus_1(results):
     table = aggregation.summary(SPEC, results, aggregation.runs(SPEC, results))
     expected = KEYS | {
         "n_seeds": [3, 3, 3],
+        "n_folds": [0, 0, 0],
         "roc_auc_mean": [0.83, 0.60, 0.60],
         "roc_auc_std": [np.sqrt(13) / 100, 0, 0.1],
         "pr_auc_mean": [0.32, 0.12, 0.11],
@@ -216,6 +217,29 @@ def test_summary_has_means_and_deviations_with_n_minus_1(results):
         "val_pr_auc_std": [0.01, 0.1, 0.02],
     }
     pd.testing.assert_frame_equal(table, pd.DataFrame(expected), atol=1e-12, check_exact=False)
+
+
+def test_deviations_leave_out_what_folds_differ_by(results):
+    """The standard deviations of two cells, times the square root of 2, are that of the difference between them."""
+    spec = SPEC | {"folds": 3}
+    runs = aggregation.runs(spec, results)
+    runs = runs.iloc[:6].copy()  # two cells of three seeds
+    values = np.array([[0.80, 0.82, 0.87], [0.70, 0.71, 0.79]])
+    runs["roc_auc"] = values.ravel()
+    table = aggregation.summary(spec, results, runs)
+    assert table["n_folds"].tolist() == [3, 3]
+    np.testing.assert_allclose(table["roc_auc_mean"], values.mean(1))
+    expected = (values[0] - values[1]).std(ddof=1) / np.sqrt(2)
+    np.testing.assert_allclose(table["roc_auc_std"], [expected, expected])
+    harder = runs.assign(roc_auc=(values - [0, 0, 0.3]).ravel())
+    np.testing.assert_allclose(aggregation.summary(spec, results, harder)["roc_auc_std"], table["roc_auc_std"])
+
+
+def test_one_cell_has_the_deviation_of_its_folds(results):
+    """There is no other cell that says how hard a fold is."""
+    spec = SPEC | {"folds": 3}
+    runs = aggregation.runs(spec, results).iloc[:3]
+    assert aggregation.summary(spec, results, runs)["roc_auc_std"].tolist() == pytest.approx([np.sqrt(13) / 100])
 
 
 def test_the_program_writes_both_tables_of_checked_results(results, monkeypatch):

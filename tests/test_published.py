@@ -17,7 +17,7 @@ def measured(off_points=0.0, std=0.2, n_seeds=3, dataset="mtat", model="vgg"):
     """A table of `tables.percent` whose means are off the published ones by `off_points`."""
     chosen = FIGURES[(FIGURES["dataset"] == dataset) & (FIGURES["model"] == model)]
     wide = chosen.pivot_table(index=["dataset", "model", *CELL], columns="metric", values="mean_percent", sort=False)
-    wide = wide.reset_index().assign(n_seeds=n_seeds)
+    wide = wide.reset_index().assign(n_seeds=n_seeds, n_folds=0)
     for metric in METRICS:
         wide[f"{metric}_percent"] = wide.pop(metric) + off_points
         wide[f"{metric}_std"] = std if n_seeds > 1 else np.nan

@@ -157,7 +157,15 @@ def test_cost(collection):
 
 def test_figure1_of_one_seed_and_an_incomplete_grid(tmp_path):
     """A reduced grid with one seed has no deviation, and may miss cells."""
-    keys = {"dataset": "d", "model": "vgg", "hop_factor": 1, "n_seeds": 1, "roc_auc_std": None, "pr_auc_std": None}
+    keys = {
+        "dataset": "d",
+        "model": "vgg",
+        "hop_factor": 1,
+        "n_seeds": 1,
+        "n_folds": 0,
+        "roc_auc_std": None,
+        "pr_auc_std": None,
+    }
     rows = [
         keys | {"sample_rate_hz": rate, "n_mels": n_mels, "log_type": "db", "roc_auc_mean": 0.9, "pr_auc_mean": 0.4}
         for rate, n_mels in ((16_000, 96), (12_000, 48))

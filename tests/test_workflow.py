@@ -79,7 +79,8 @@ class TestFinished:
             "best_epoch", "train_seconds", "device", "torch", "val_roc_auc", "val_pr_auc",
         ]  # fmt: skip
         assert list(summary.columns) == [
-            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "roc_auc_mean",
+            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "n_folds",
+            "roc_auc_mean",
             "roc_auc_std", "pr_auc_mean", "pr_auc_std", "gmac", "parameters", "bytes_per_clip",
             "n_clips", "n_excluded", "device", "torch", "val_roc_auc_mean", "val_roc_auc_std", "val_pr_auc_mean",
             "val_pr_auc_std",

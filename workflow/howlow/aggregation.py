@@ -1,10 +1,13 @@
 """Collects the results of an experiment in two tables, after a check that they belong to it."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pandas.api.typing import DataFrameGroupBy
 
 from howlow import files, records, specs
 from howlow.errors import HowlowError
@@ -99,10 +102,17 @@ def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
 
 
 def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each cell: mean and standard deviation (n - 1) over the seeds, costs, clips, and devices."""
+    """One row for each cell: mean and standard deviation (n - 1) over the seeds, costs, clips, and devices.
+
+    With folds, the standard deviations are of runs whose folds were brought to the same level, see `level`.
+    """
     groups = runs.groupby(KEYS, sort=False)
-    table = groups.agg(n_seeds=("seed", "size"), **_moments(list(METRICS))).reset_index()
-    on_validation = groups.agg(**_moments(VALIDATION)).reset_index()
+    n_folds = spec.get("folds", 0)
+    folds = [specs.fold(spec["seeds"], seed, n_folds) for seed in runs["seed"]]
+    deviations = level(runs, folds).groupby(KEYS, sort=False) if n_folds else groups
+    table = groups.agg(n_seeds=("seed", "size")).assign(n_folds=n_folds)
+    table = table.join(_moments(groups, deviations, list(METRICS))).reset_index()
+    on_validation = _moments(groups, deviations, VALIDATION).reset_index()
     made_on = groups[["device", "torch"]].agg(_listed).reset_index()
     table = table.merge(_costs(results, spec["dataset"], spec["model"]), on=KEYS, how="left", validate="one_to_one")
     stores = table[["dataset", "sample_rate_hz", "n_mels"]].itertuples(index=False)
@@ -123,9 +133,31 @@ def of_cells(spec: dict[str, Any], results: Path) -> list[Path]:
     return [results / spec["dataset"] / spec["model"] / cell / name for cell in spec["cells"] for name in names]
 
 
-def _moments(columns: list[str]) -> dict[str, tuple[str, str]]:
-    """Arguments of pandas' `agg` for mean and standard deviation (n - 1)."""
-    return {f"{column}_{name}": (column, name) for column in columns for name in ("mean", "std")}
+def level(runs: pd.DataFrame, folds: Sequence[int | None]) -> pd.DataFrame:
+    """Runs whose metrics have the same mean in every fold, for deviations in which easy and hard folds do not count.
+
+    All cells are tested on the same folds, so what a fold adds to all of them is no difference between cells. The
+    metrics become differences from the mean of their fold over all cells (Cousineau, "Confidence intervals in
+    within-subject designs", 2005). They are scaled so that their variance is not too small (Morey, 2008).
+
+    Parameters
+    ----------
+    runs : rows of `runs.csv` of one experiment
+    folds : [length=n_runs], the fold of each run
+    """
+    columns = [*METRICS, *VALIDATION]
+    n_cells = len(runs[KEYS].drop_duplicates())
+    if n_cells == 1:
+        return runs  # nothing else says how hard a fold is
+    of_fold = runs.groupby(pd.Series(folds, index=runs.index))[columns].transform("mean")
+    return runs.assign(**((runs[columns] - of_fold) * np.sqrt(n_cells / (n_cells - 1))))
+
+
+def _moments(means: DataFrameGroupBy, deviations: DataFrameGroupBy, columns: list[str]) -> pd.DataFrame:
+    """The mean and the standard deviation (n - 1) of each column, side by side."""
+    mean, std = means[columns].mean(), deviations[columns].std()
+    parts = {f"{column}_{name}": part[column] for column in columns for name, part in (("mean", mean), ("std", std))}
+    return pd.DataFrame(parts)
 
 
 def _listed(names: pd.Series) -> str:

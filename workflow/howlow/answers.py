@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow.effects import ALPHA
+from howlow.effects import ALPHA, PAPERS_STEPS
 from howlow.words import LOG_NAMES, METRICS, MODELS
-
-PAPERS_QUESTIONS = [("n_mels", 96, 48), ("hop_factor", 1, 2)]
 
 _STEP = ["axis", "from", "to"]
 _METHODS = {
@@ -33,8 +31,8 @@ def answers(
 ) -> list[tuple[str, list[str]]]:
     """What each step along an axis changes.
 
-    The steps that the paper asks about, 96 to 48 bands and x1 to x2, come first and in full. If there is none of them,
-    all steps along these two axes do.
+    The steps that the paper asks about, such as 96 to 48 bands, come first and in full. If there is none of them, all
+    steps along the axes of bands and hops do.
 
     Parameters
     ----------
@@ -60,7 +58,7 @@ def _section(effects: pd.DataFrame, single: dict[Any, pd.DataFrame], n_folds: in
     heading = f"{MODELS[effects['model'].iloc[0]]} on {effects['dataset'].iloc[0]}, {seeds}{in_folds}"
     effects = effects.assign(has_folds=n_folds > 0)
     steps = {key: part.to_dict("records") for key, part in effects.groupby(_STEP, sort=False)}
-    asked: list[Any] = [key for key in PAPERS_QUESTIONS if key in steps]
+    asked: list[Any] = [key for key in PAPERS_STEPS if key in steps]
     asked = asked or [key for key in steps if key[0] in ("n_mels", "hop_factor")]
     in_full = [_in_full(steps[key], single) for key in asked]
     return heading, in_full + [_in_short(rows) for key, rows in steps.items() if key not in asked]

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from howlow.words import CELL, LOG_NAMES, METRICS, MODELS
+from howlow.words import CELL, LOG_NAMES, METRICS, MODELS, deviation
 
 _KEYS = ["dataset", "model", *CELL]
 
@@ -59,14 +59,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     """The caption of a table of one model on one dataset, with its notes."""
-    dataset, model, n_seeds = table[["dataset", "model", "n_seeds"]].iloc[0]
+    dataset, model, n_seeds, n_folds = table[["dataset", "model", "n_seeds", "n_folds"]].iloc[0]
     constant = []
     if _is_constant(table["hop_factor"]):
         constant.append(f"hop ×{table['hop_factor'].iloc[0]}")
     if _is_constant(table["log_type"]):
         constant.append(f"{LOG_NAMES[table['log_type'].iloc[0]]} log-compression")
-    of = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
-    text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {', '.join([*constant, of])}."
+    what = ", ".join([*constant, deviation(n_seeds, n_folds)])
+    text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {what}."
     of_trainings = [mixture(table)] if "device" in table else []
     return " ".join(filter(None, [text, *of_trainings, *notes.get((dataset, model), [])]))
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howlow.plots import STYLE, WIDTH_INCHES, title
-from howlow.words import LOG_NAMES, METRICS, MODELS
+from howlow.words import LOG_NAMES, METRICS, MODELS, deviation
 
 # Okabe and Ito's blue and vermilion differ in grey, too. Shape and filling also tell the log types apart.
 LOG_TYPES: dict[str, dict[str, Any]] = {
@@ -54,9 +54,8 @@ def figure1(summary: pd.DataFrame) -> Figure:
         for axis in axes:
             _separate_groups(axis, places)
         figure.align_ylabels()
-        dataset, model, n_seeds = summary[["dataset", "model", "n_seeds"]].iloc[0]
-        deviation = f"mean and standard deviation of {n_seeds} seeds" if n_seeds > 1 else "one seed"
-        figure.suptitle(f"{MODELS[model]} on {dataset}: {deviation}", x=0.01, ha="left", fontsize=8)
+        dataset, model, n_seeds, n_folds = summary[["dataset", "model", "n_seeds", "n_folds"]].iloc[0]
+        figure.suptitle(f"{MODELS[model]} on {dataset}: {deviation(n_seeds, n_folds)}", x=0.01, ha="left", fontsize=8)
     return figure
 
 
