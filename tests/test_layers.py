@@ -54,3 +54,14 @@ def test_evaluation_uses_the_running_statistics_and_keeps_them():
     expected = torch.tensor([[[[2 / 4.001**0.5]], [[2 / 0.251**0.5]]]])
     torch.testing.assert_close(layer(x), expected)
     assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
+
+
+@pytest.mark.parametrize("scales", [[1.5, 0.0], [1.5, -0.5]])
+def test_evaluation_takes_the_maximum_of_normalized_values(scales):
+    """With a negative scale, the largest value after the normalization is the smallest one before it."""
+    layer = layers.NormalizeAndPool(2, (2, 3), 1e-3, 0.3).eval()
+    layer.load_state_dict(layer.state_dict() | {"weight": torch.tensor(scales), "bias": torch.tensor([0.5, -1.0])})
+    x = torch.randn(4, 2, 6, 9, generator=torch.Generator().manual_seed(0))
+    normalized = x / 1.001**0.5 * torch.tensor(scales).view(2, 1, 1) + torch.tensor([0.5, -1.0]).view(2, 1, 1)
+    expected = normalized.unflatten(2, (3, 2)).unflatten(4, (3, 3)).amax((3, 5))
+    torch.testing.assert_close(layer(x), expected)

@@ -149,7 +149,7 @@ def level(runs: pd.DataFrame, folds: Sequence[int | None]) -> pd.DataFrame:
     n_cells = len(runs[KEYS].drop_duplicates())
     if n_cells == 1:
         return runs  # nothing else says how hard a fold is
-    of_fold = runs.groupby(pd.Series(folds, index=runs.index))[columns].transform("mean")
+    of_fold = runs.assign(fold=np.array(folds)).groupby("fold")[columns].transform("mean")
     return runs.assign(**((runs[columns] - of_fold) * np.sqrt(n_cells / (n_cells - 1))))
 
 

@@ -78,6 +78,7 @@ class MUSICNN(nn.Module):
         self.segment_frames = segment_frames
         self.is_published = orientation == "published"
         n_wide, n_dense = max(1, round(512 * width)), max(1, round(500 * width))
+        n_rows = segment_frames if self.is_published else n_mels  # of what the timbre filters see
 
         def batch_norm_1d(n_channels: int) -> nn.Module:
             return nn.BatchNorm1d(n_channels, BATCH_NORM_EPSILON, batch_norm_momentum)
@@ -88,8 +89,9 @@ class MUSICNN(nn.Module):
         self.timbre = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(1, filters * multiple, (height, n_columns), padding=(0, n_columns // 2)),
-                nn.ReLU(),
-                nn.BatchNorm2d(filters * multiple, BATCH_NORM_EPSILON, batch_norm_momentum),
+                nn.ReLU(inplace=True),
+                # The maximum over all positions of the filter on the axis of frequency.
+                NormalizeAndPool(filters * multiple, (n_rows - height + 1, 1), BATCH_NORM_EPSILON, batch_norm_momentum),
             )
             for height in shapes.timbre_heights(n_mels)
             for n_columns, multiple in ((7, 2), (3, 4), (1, 8))
@@ -133,7 +135,7 @@ class MUSICNN(nn.Module):
         """Logits (batch, n_tags) of segments (batch, 1, n_mels, segment_frames)."""
         if self.is_published:
             x = x.transpose(2, 3)
-        timbre = [layer(x).amax(2) for layer in self.timbre]  # each (batch, channels, n_columns)
+        timbre = [layer(x).squeeze(2) for layer in self.timbre]  # each (batch, channels, n_columns)
         temporal = [layer(x.mean(2)) for layer in self.temporal]
         y = self.first(torch.cat(timbre + temporal, 1))
         y = y + self._normalize(self.second_norm, self.second(y))
