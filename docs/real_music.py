@@ -64,6 +64,7 @@ def parts(tables: Tables) -> list[str]:
         effects_table(tables),
         best_table(tables),
         tags_table(tables.tags),
+        recommendation(),
         claims_table(tables),
         widths_table(tables.runs),
         width_effects_table(tables.runs),
@@ -140,6 +141,12 @@ def tags_table(tags: pd.DataFrame) -> str:
             changes.append(f"{mark}{row['difference_points']:+.1f}{mark} ({low:+.1f} to {high:+.1f})")
         rows.append([tag, int(of_tag["n_positive"].iloc[0]), *changes])
     return _table(["tag", "clips", *map(name, _TAG_STEPS)], rows)
+
+
+def recommendation(folder: Path = FOLDER) -> str:
+    """What the workflow recommends for VGG-CNN, which is a list of sentences."""
+    section = (folder / "recommendation.md").read_text().split("## VGG-CNN on music")[1]
+    return section.split("\n## ")[0].strip() + "\n"
 
 
 def claims_table(tables: Tables) -> str:

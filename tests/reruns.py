@@ -412,5 +412,10 @@ OWN_TABLE = [
         _OF_LAYOUT,
         lambda config: config["datasets"]["layout"].update(split="artists"),
     ),
+    Change(
+        "two more seeds, and three folds in one of two collections",
+        {**_OF_MINE, "train": 5, **dict.fromkeys(["evaluate", "times", "aggregate", "curves", "bootstrap"], 2)},
+        lambda config: (config.update(seeds=[1, 2, 3]), config["datasets"]["mine"].update(folds=3)),
+    ),
 ]
 """The jobs that the finished run of tests/own.yaml runs again."""

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT, snakemake
 
 from howlow.demo import MUSICAL
@@ -59,8 +60,22 @@ def test_half_of_the_bands_hold_the_same_musical_tags(demo):
     assert musical("12k_mel48_x1_db", demo) == pytest.approx(musical("12k_mel96_x1_db", demo), abs=0.015)
 
 
-def test_real_music(real_music, tmp_path):
-    """A logistic regression on statistics of the spectrograms reaches 75.2 % on these clips."""
-    cell = "16k_mel96_x5_db"
-    means = mean_roc_auc(tmp_path, dataset="music", cells=[cell], configuration=ROOT / "docs" / "real-music.yaml")
-    assert means[cell, "(macro)"] >= 0.77
+def test_real_music_gives_what_was_published(real_music, tmp_path):
+    """A cheap representation of docs/real-music.md, which was trained on a CPU, is trained again.
+
+    The figures are the same to the digit on a processor of the same kind. Others round differently.
+    """
+    cell = {"sample_rate_hz": 12_000, "n_mels": 48, "hop_factor": 10, "log_type": "db", "width": 1 / 32}
+    runs = pd.read_csv(ROOT / "docs" / "real-music" / "runs.csv").query("model == 'vgg' and device == 'cpu'")
+    published = runs[(runs[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("seed")["roc_auc"]
+    assert len(published) >= 5
+    config = yaml.safe_load((ROOT / "docs" / "real-music.yaml").read_text())
+    config["experiments"][0]["options"]["width"] = cell["width"]
+    configuration = tmp_path / "narrow.yaml"
+    configuration.write_text(yaml.safe_dump(config))
+    target = "results/music/vgg/12k_mel48_x10_db/metrics.csv"
+    process = snakemake(tmp_path, target, "--cores", 2, "--configfile", configuration)
+    assert process.returncode == 0, process.stdout
+    found = pd.read_csv(tmp_path / target).query("split == 'test' and tag == '(macro)'").set_index("seed")["roc_auc"]
+    assert found.mean() == pytest.approx(published.mean(), abs=0.01)
+    assert (found - published).abs().max() < 0.03
