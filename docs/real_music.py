@@ -80,7 +80,8 @@ def answer(tables: Tables) -> str:
     of_bands = _cost(bands, " points of ROC AUC", "95 % interval ")
     return (
         f"On 794 clips of recorded music, leaving out half the mel bands costs {of_bands}, half the frames"
-        f" {_cost(twice)}, both {_cost(quarter)}, which leaves a quarter of the data, and nine of ten frames {_cost(ten_times)}."
+        f" {_cost(twice)}, both {_cost(quarter)}, which leaves a quarter of the data, and nine of ten frames"
+        f" {_cost(ten_times)}."
     )
 
 
