@@ -80,6 +80,32 @@ class TestSentences:
         assert float(row[5].split()[0]) > 0, "the lower limit of the difference"
 
 
+class TestSentencesAboutWidths:
+    def test_narrow_networks_rank_as_wide_ones_do(self, page, tables):
+        rows = [row.split(" | ") for row in page.widths_table(tables.runs).splitlines()[2:]]
+        assert len(rows) == 3
+        for row in rows:
+            correlation, expected = float(row[2]), float(row[4])
+            assert correlation >= expected
+            assert float(row[3].split()[0]) > 0
+
+    def test_there_are_24_cells_at_three_widths(self, page, tables):
+        assert {width: table.shape for width, table in page._of_widths(tables.runs).items()} == {
+            1 / 32: (24, 5), 1 / 16: (24, 5), 1 / 8: (24, 5),
+        }  # fmt: skip
+
+    def test_losses_are_larger_with_narrow_networks_but_within_chance(self, page, tables):
+        found = page._of_widths(tables.runs)
+        n_in_order = 0
+        for step in page._TAG_STEPS:
+            narrow, middle, wide = (page._step_by_fold(found[width], step) for width in (1 / 32, 1 / 16, 1 / 8))
+            assert narrow.mean() < wide.mean()
+            low, high = page._estimate(narrow - wide).interval()
+            assert low < 0 < high
+            n_in_order += narrow.mean() < middle.mean() < wide.mean()
+        assert n_in_order == 2
+
+
 def test_every_cell_was_trained_with_every_seed(page, tables):
     runs = page._main(tables.runs)
     counts = runs.groupby(CELL)["seed"].nunique()
