@@ -98,6 +98,16 @@ def test_unequal_seeds_are_those_of_scipy():
     assert row["n_seeds"] == 2
 
 
+def test_folds_are_paired():
+    """As in SciPy's paired t-test, what a fold adds to both sides does not count."""
+    runs = make_runs({(96, 1): [92.0, 85.5, 89.1], (48, 1): [91.5, 85.3, 88.8]})
+    row = comparison.compare(runs, MARGINS, folds={"d": 3}).iloc[0]
+    expected = stats.ttest_rel([91.5, 85.3, 88.8], [92.0, 85.5, 89.1])
+    assert row["p_seeds"] == pytest.approx(expected.pvalue)
+    low, high = expected.confidence_interval()
+    assert (row["low_points"], row["high_points"]) == pytest.approx((low, high))
+
+
 def test_test_clips_are_a_second_source():
     areas = np.random.default_rng(0).normal(0.8, 0.01, (2, 1, 2, 400)).repeat(3, axis=1).astype(np.float32)
     resampled = {("d", "vgg"): Resampled(["12k_mel96_x1_db", "12k_mel48_x1_db"], 50, areas)}

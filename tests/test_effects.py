@@ -10,6 +10,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from howlow import corrections, effects
 from howlow.effects import Estimate
+from howlow.representation import Representation
 from howlow.resampling import Resampled
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
@@ -227,6 +228,49 @@ FIGURES = {
     (12_000, 96, 1, "db"): [89.0, 89.2, 89.1], (12_000, 48, 1, "db"): [88.0, 88.4, 88.1],
     (12_000, 96, 2, "db"): [86.0, 86.1, 86.3], (12_000, 48, 2, "db"): [84.0, 84.1, 84.4],
 }  # fmt: skip
+
+
+class TestFolds:
+    """Every seed is tested on a fold of its own, or on that of another seed as well."""
+
+    def test_the_variation_between_folds_counts(self):
+        """From 96 to 48 bands, ROC AUC changes by -1.0, -0.8 and -1.0 at x1, and by -2.0, -2.0 and -1.9 at x2."""
+        table = effects.average_effects(runs_of(FIGURES), MARGINS, folds={"d": 3})
+        row = table.query("metric == 'roc_auc' and axis == 'n_mels'").iloc[0]
+        of_fold = np.array([-1.5, -1.4, -1.45])
+        assert row["variance"] == "by fold"
+        assert row["difference_points"] == pytest.approx(of_fold.mean())
+        assert row["error_points"] == pytest.approx(of_fold.std(ddof=1) / np.sqrt(3))
+        assert (row["df"], row["df_seeds"]) == (2, 2)
+
+    def test_seeds_of_the_same_fold_count_as_one(self):
+        """With seeds in the order 4, 2, 3, 1 and two folds, the first and the third of them have the first fold."""
+        runs = pd.DataFrame({"seed": [4, 2, 3, 1] * 2})
+        folds = effects.folds_of(runs, 2)
+        assert folds.tolist() == [1, 1, 0, 0], "in the order 1, 2, 3, 4"
+        estimate = effects.of_folds(np.array([1.0, 3.0, 6.0, 8.0]), folds)
+        assert estimate == (4.5, pytest.approx(2.5), 1)
+        assert effects.folds_of(runs, 0) is None
+
+    def test_test_clips_are_not_counted_twice(self):
+        resampled = Resampled(
+            [Representation(*cell).name for cell in FIGURES], 50, np.random.default_rng(0).normal(size=(4, 3, 2, 100))
+        )
+        table = effects.average_effects(runs_of(FIGURES), MARGINS, {("d", "vgg"): resampled}, {"d": 3})
+        row = table.query("metric == 'roc_auc' and axis == 'n_mels'").iloc[0]
+        assert row["error_clips_points"] > 0
+        assert row["error_points"] == row["error_seeds_points"]
+
+    def test_intervals_are_right_where_the_songs_of_a_fold_favour_a_side(self):
+        """What a fold adds to all cells of 48 bands is drawn anew in every study."""
+        rng, n_right, n = np.random.default_rng(3), 0, 300
+        for _ in range(n):
+            side = 0.5 * rng.normal(size=5)
+            cells = [(12_000, bands, hop, "db") for bands in (96, 48) for hop in (1, 2, 3, 4)]
+            figures = {c: (80 + rng.normal(size=5) * 0.3 + side * (c[1] == 48)).tolist() for c in cells}
+            row = effects.average_effects(runs_of(figures), MARGINS, folds={"d": 5}).iloc[0]
+            n_right += row["low_points"] <= 0 <= row["high_points"]
+        assert n_right / n == pytest.approx(0.95, abs=0.035)
 
 
 class TestAverageEffects:

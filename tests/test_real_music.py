@@ -61,15 +61,16 @@ class TestSentences:
     def test_a_tenth_of_the_frames_costs_what_the_paper_says(self, tables):
         row = effect(tables, "hop_factor", 1, 10)
         assert row["is_different"]
-        assert row["low_points"] <= -1.8 <= -1.4 <= row["high_points"]
+        assert row["low_points"] < -1.8 < row["high_points"]
 
-    def test_128_bands_are_equivalent_to_96(self, tables):
-        assert effect(tables, "n_mels", 128, 96)["is_equivalent"]
+    def test_128_bands_are_within_half_a_point_of_96(self, tables):
+        row = effect(tables, "n_mels", 128, 96)
+        assert -0.5 < row["low_points"] < 0 < row["high_points"] < 0.5
 
     def test_16_khz_is_better_than_12(self, tables):
         row = effect(tables, "sample_rate_hz", 16_000, 12_000)
-        assert row["is_different"]
-        assert row["difference_points"] < -0.23, "more clearly than in the paper"
+        assert row["high_points"] < 0
+        assert row["difference_points"] < -0.23, "by more than in the paper"
 
     def test_log_types_do_not_differ(self, tables):
         assert not effect(tables, "log_type", "db", "log")["is_different"]

@@ -43,10 +43,12 @@ def test_averages_with_intervals_come_first():
 
 def test_folds_are_told():
     runs = runs_of(FIGURES)
-    tables = effects.average_effects(runs, MARGINS), comparison.compare(runs, MARGINS)
-    ((heading, sentences),) = answers.answers(*tables, {"d": 3})
+    folds = {"d": 3}
+    tables = (of(runs, MARGINS, None, folds) for of in (effects.average_effects, comparison.compare))
+    ((heading, sentences),) = answers.answers(*tables, folds)
     assert heading == "VGG-CNN on d, 3 seeds, each of 3 folds tested with 1 of them"
-    assert "for other seeds and folds; P = " in sentences[0]
+    assert "for other seeds, folds and test clips; P = " in sentences[0]
+    assert "(paired t-test, smallest P = " in sentences[0]
 
 
 def test_pairs_that_change_differently_are_told():

@@ -13,6 +13,7 @@ _STEP = ["axis", "from", "to"]
 _METHODS = {
     "pooled": "",
     "by cell": " The cells do not vary alike, so the variance of each one was used.",
+    "by fold": "",
     "by seed": " The seeds do not agree about this step, so the interval rests on the difference with each seed.",
 }
 _NAMES = {
@@ -71,7 +72,7 @@ def _in_full(rows: list[Row], single: dict[Any, pd.DataFrame]) -> str:
         key = tuple(row[column] for column in ("dataset", "model", "metric", *_STEP))
         change = f"{METRICS[row['metric']]} changes by {row['difference_points']:+.2f} points"
         texts.append(f"{change}{' on average' * (row['n_pairs'] > 1)}{_intervals(row)}.{_METHODS[row['variance']]}")
-        texts += filter(None, [_sameness(row), _equivalence(row), _in_pairs(single[key])])
+        texts += filter(None, [_sameness(row), _equivalence(row), _in_pairs(single[key], row["has_folds"])])
     return " ".join(texts)
 
 
@@ -102,10 +103,10 @@ def _intervals(row: Row) -> str:
     """The 95 % intervals, with what each of them allows for, and the P value."""
     kinds = {"": "for other seeds and other test clips", "_seeds": "for other seeds", "_clips": "for other test clips"}
     if row["has_folds"]:
-        kinds["_seeds"] = "for other seeds and folds"
+        kinds = {"": "for other seeds, folds and test clips", "_clips": "for other test clips"}
     known = {suffix: text for suffix, text in kinds.items() if not np.isnan(row[f"low{suffix}_points"])}
-    if "_clips" not in known:
-        known.pop("", None)  # nothing was resampled, so it is the one of the seeds
+    if "_clips" not in known and "_seeds" in known:
+        known.pop("")  # nothing was resampled, so it is the one of the seeds
     parts = [f"{_limits(row, suffix)} {text}" for suffix, text in known.items()]
     if not parts:
         return ""
@@ -136,8 +137,8 @@ def _equivalence(row: Row) -> str:
     )
 
 
-def _in_pairs(pairs: pd.DataFrame) -> str:
-    """What the paper's test of single pairs says."""
+def _in_pairs(pairs: pd.DataFrame, has_folds: bool) -> str:
+    """What the paper's test of single pairs says; with folds, it is a test of paired samples."""
     n_tested = int(pairs["p_seeds"].notna().sum())
     if not n_tested or len(pairs) == 1:
         return ""
@@ -147,6 +148,6 @@ def _in_pairs(pairs: pd.DataFrame) -> str:
         tested = f"of {n_tested} that could be tested, {n or 'none'}"
     return (
         f"Taken singly, as in the paper, {tested} {'differ' if n > 1 else 'differs'} significantly"
-        f" (t-test, smallest P = {pairs['p_seeds'].min():.2g}, after Holm's correction"
+        f" ({'paired ' * has_folds}t-test, smallest P = {pairs['p_seeds'].min():.2g}, after Holm's correction"
         f" {pairs['p_seeds_holm'].min():.2g})."
     )

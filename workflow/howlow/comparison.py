@@ -13,7 +13,18 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.meta_analysis import effectsize_smd
 
-from howlow.effects import ALPHA, ROUNDING_POINTS, UNKNOWN, Estimate, add_tests, matrix, steps, uncertainty
+from howlow.effects import (
+    ALPHA,
+    ROUNDING_POINTS,
+    UNKNOWN,
+    Estimate,
+    add_tests,
+    folds_of,
+    matrix,
+    of_folds,
+    steps,
+    uncertainty,
+)
 from howlow.resampling import Resampled
 from howlow.words import METRICS
 
@@ -21,15 +32,19 @@ _FAMILY = ["dataset", "model", "metric", "axis", "from", "to"]
 
 
 def compare(
-    runs: pd.DataFrame, margins: Mapping[str, float], resampled: Mapping[tuple[str, str], Resampled] | None = None
+    runs: pd.DataFrame,
+    margins: Mapping[str, float],
+    resampled: Mapping[tuple[str, str], Resampled] | None = None,
+    folds: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
-    """Compare all pairs of representations that differ in one axis only and have neighbouring values on it.
+    """Compare all pairs of representations that are a step of `howlow.effects.steps` apart.
 
     Parameters
     ----------
     runs : rows of `runs.csv`
     margins : for each metric, the difference in points (hundredths) that counts as none
     resampled : for each dataset and model, the metrics on resampled test clips
+    folds : the number of folds of each dataset that has some; pairs are then compared fold by fold
 
     Returns
     -------
@@ -40,13 +55,17 @@ def compare(
     any deviation, the columns of the tests are empty.
     """
     rows = []
-    for identity, first, second in _pairs(runs):
+    for identity, rich, poor, of_fold in _pairs(runs, folds or {}):
+        first, second = (side[~np.isnan(side)] for side in (rich, poor))
+        of_seeds = difference(first, second) if of_fold is None else of_folds(poor - rich, of_fold)
         of_clips = (resampled or {}).get((identity["dataset"], identity["model"]))
         metric, names = identity["metric"], ([identity["first"]], [identity["second"]])
         row = identity | {"n_seeds": min(len(first), len(second))}
         row |= {"first_percent": first.mean(), "second_percent": second.mean()}
         row |= {"difference_points": second.mean() - first.mean()} | _effect_size(first, second)
-        row |= uncertainty(difference(first, second), second.mean() - first.mean(), of_clips, metric, *names)
+        row |= uncertainty(
+            of_seeds, second.mean() - first.mean(), of_clips, metric, *names, has_folds=of_fold is not None
+        )
         rows.append(row | {"margin_points": margins[metric]})
     if not rows:
         return pd.DataFrame()
@@ -71,9 +90,12 @@ def difference(first: np.ndarray, second: np.ndarray) -> Estimate:
     return Estimate(float(second.mean() - first.mean()), float(error), df)
 
 
-def _pairs(runs: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:
-    """What identifies each pair, and the runs of both cells in points, those of the richer cell first."""
+def _pairs(
+    runs: pd.DataFrame, folds: Mapping[str, int]
+) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray | None]]:
+    """What identifies each pair, the runs of both cells in points, those of the richer cell first, and their folds."""
     for (dataset, model), of_experiment in runs.groupby(["dataset", "model"], sort=False):
+        of_fold = folds_of(of_experiment, folds.get(str(dataset), 0))
         for metric in METRICS:
             cells, values = matrix(of_experiment, metric)
             for axis, before, after, *rows in steps(cells):
@@ -81,7 +103,7 @@ def _pairs(runs: pd.DataFrame) -> Iterator[tuple[dict[str, Any], np.ndarray, np.
                     identity: dict[str, Any] = {"dataset": dataset, "model": model, "metric": metric, "axis": axis}
                     identity |= {"from": before, "to": after, "first": cells["name"][first]}
                     identity |= {"second": cells["name"][second]}
-                    yield identity, *(values[row][~np.isnan(values[row])] for row in (first, second))
+                    yield identity, values[first], values[second], of_fold
 
 
 def _effect_size(first: np.ndarray, second: np.ndarray) -> dict[str, float]:

@@ -181,6 +181,35 @@ def by_seed(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.nda
     return (values[second] - values[first]).mean(0)
 
 
+def folds_of(runs: pd.DataFrame, n_folds: int) -> np.ndarray | None:
+    """The fold that each seed tests on, in the order of the columns of `matrix`; None without folds.
+
+    Parameters
+    ----------
+    runs : rows of `runs.csv` of one experiment, with the seeds of a cell in the order of the configuration
+    n_folds : int, 0 without folds
+    """
+    seeds = list(dict.fromkeys(runs["seed"]))  # they take the folds in turn, as in `howlow.specs.fold`
+    return np.array([seeds.index(seed) % n_folds for seed in np.unique(runs["seed"])]) if n_folds else None
+
+
+def of_folds(of_seeds: np.ndarray, folds: np.ndarray) -> Estimate:
+    """The mean of a difference over folds, with the variation between them.
+
+    Trainings that are tested on the same fold share its clips and most of what they learn from, so they count as one.
+    What remains, a t-interval over the folds, is of other trainings and of other test clips together.
+
+    Parameters
+    ----------
+    of_seeds : np.ndarray [shape=(n_seeds,)], the difference with each seed; NaN where a run is missing
+    folds : np.ndarray [shape=(n_seeds,)]
+    """
+    means = pd.Series(of_seeds).groupby(folds).mean().dropna().to_numpy()
+    if len(means) < 2:
+        return UNKNOWN
+    return Estimate(float(means.mean()), float(means.std(ddof=1) / np.sqrt(len(means))), len(means) - 1)
+
+
 def p_of_seeds(model: Fit, first: np.ndarray, second: np.ndarray) -> float:
     """The P value of the hypothesis that seeds favour no side: the mean difference varies with them as runs vary.
 
@@ -303,7 +332,10 @@ def matrix(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def average_effects(
-    runs: pd.DataFrame, margins: Mapping[str, float], resampled: Mapping[tuple[str, str], Resampled] | None = None
+    runs: pd.DataFrame,
+    margins: Mapping[str, float],
+    resampled: Mapping[tuple[str, str], Resampled] | None = None,
+    folds: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """The average effect of each step along each axis, for each experiment and metric.
 
@@ -312,6 +344,7 @@ def average_effects(
     runs : rows of `runs.csv`
     margins : for each metric, the difference in points that counts as none
     resampled : for each dataset and model, the metrics on resampled test clips
+    folds : the number of folds of each dataset that has some
 
     Returns
     -------
@@ -319,10 +352,16 @@ def average_effects(
     that end in `_seeds` or `_seeds_points` are of the variation between trainings on these test clips; those with
     `_clips` are of other test clips with these trainings; `error_points`, `low_points`, `high_points`, `p` and
     `p_equivalence` are of both. `_holm` marks P values after Holm's correction over all steps of the experiment and
-    metric. With one seed, only the interval for the clips is there.
+    metric. With one seed, only the interval for the clips is there. With folds, what the seeds differ by contains what
+    the test clips differ by, so the columns of both are those of the seeds.
     """
     parts = [
-        _of_metric(of_experiment, metric, (resampled or {}).get(experiment_of(of_experiment)))
+        _of_metric(
+            of_experiment,
+            metric,
+            (resampled or {}).get(experiment_of(of_experiment)),
+            folds_of(of_experiment, (folds or {}).get(experiment_of(of_experiment)[0], 0)),
+        )
         for _, of_experiment in runs.groupby(["dataset", "model"], sort=False)
         for metric in METRICS
     ]
@@ -336,7 +375,7 @@ def experiment_of(rows: pd.DataFrame) -> tuple[str, str]:
     return dataset, model
 
 
-def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None) -> pd.DataFrame:
+def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None, folds: np.ndarray | None) -> pd.DataFrame:
     cells, values = matrix(runs, metric)
     if np.isnan(values).all():
         return pd.DataFrame()
@@ -349,13 +388,20 @@ def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None) -> 
         p_seeds_alike = p_of_seeds(model, first, second)
         method = "by seed" if p_seeds_alike < ALPHA else "by cell" if model.p_fair < ALPHA else "pooled"
         of_seeds = step(model, first, second, method) if model.df else UNKNOWN
+        if folds is not None:
+            method, of_seeds = "by fold", of_folds(by_seed(model.points, first, second), folds)
         differences = _differences(model.points, first, second)
         row: dict[str, object] = identity | {"axis": axis, "from": before, "to": after}
         row |= {"n_pairs": len(first), "n_seeds": int(model.n_runs.min()), "difference_points": differences.mean()}
         row |= {"smallest_points": differences.min(), "largest_points": differences.max()}
         row |= {"p_same": p_of_pairs(model, first, second), "p_seeds_alike": p_seeds_alike, "variance": method}
-        names = (cells["name"][rows_of_side].tolist() for rows_of_side in (first, second))
-        rows.append(row | uncertainty(of_seeds, differences.mean(), resampled, metric, *names))
+        names = [cells["name"][rows_of_side].tolist() for rows_of_side in (first, second)]
+        rows.append(
+            row
+            | uncertainty(
+                of_seeds, differences.mean(), resampled, metric, names[0], names[1], has_folds=folds is not None
+            )
+        )
     return pd.DataFrame(rows)
 
 
@@ -366,6 +412,8 @@ def uncertainty(
     metric: str,
     first: Sequence[str],
     second: Sequence[str],
+    *,
+    has_folds: bool = False,
 ) -> dict[str, object]:
     """The columns about the uncertainty of a difference: by the seeds, by the test clips, and by both.
 
@@ -376,6 +424,7 @@ def uncertainty(
     resampled : the metrics on resampled test clips; without them, seeds are the only source
     metric : str
     first, second : the names of the cells of each pair
+    has_folds : bool, whether every seed has test clips of its own, so that `of_seeds` contains their variation
     """
     of_seeds = of_seeds if of_seeds.error > 0 else UNKNOWN
     total, clips = of_seeds, UNKNOWN
@@ -383,7 +432,7 @@ def uncertainty(
         n_groups = resampled.n_groups
         variance, interaction = of_clips(resampled.differences(metric, first, second), n_groups)
         clips = Estimate(value, float(np.sqrt(variance)), max(1, n_groups - 1))
-        if not np.isnan(of_seeds.error):
+        if not np.isnan(of_seeds.error) and not has_folds:
             total = both(of_seeds, variance, interaction, n_groups)
     columns: dict[str, object] = {}
     for suffix, estimate in (("_seeds", of_seeds), ("_clips", clips), ("", total)):

@@ -13,11 +13,12 @@ def main(args: Namespace) -> list[Path]:
     runs, margins = pd.read_csv(args.runs), effects.margins(args.spec)
     experiments = [(experiment["dataset"], experiment["model"]) for experiment in args.spec["experiments"]]
     resampled = {pair: resampling.read(args.results.joinpath(*pair, "bootstrap.npz")) for pair in experiments}
-    on_average = effects.average_effects(runs, margins, resampled)
-    pairs = comparison.compare(runs, margins, resampled)
+    folds = args.spec.get("folds", {})
+    on_average = effects.average_effects(runs, margins, resampled, folds)
+    pairs = comparison.compare(runs, margins, resampled, folds)
     files.write_frame(args.effects, on_average)
     files.write_frame(args.table, pairs)
-    title, sections = "Do the representations differ?", answers.answers(on_average, pairs, args.spec.get("folds", {}))
+    title, sections = "Do the representations differ?", answers.answers(on_average, pairs, folds)
     for (dataset, model), part in runs.groupby(["dataset", "model"], sort=False):
         if told := tables.mixture(part):
             sections.append((f"How {MODELS[model]} was trained on {dataset}", [told]))
