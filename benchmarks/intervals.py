@@ -8,6 +8,7 @@ It prints the table of docs/statistics.md. Two kinds of studies are simulated:
 - Scores: songs of three clips get labels and scores. What all networks find hard about a song or a clip, and the luck
   of each seed, are drawn, so that seeds and test clips are two crossed sources. The true ROC AUC follows from the
   normal distribution, and the true PR AUC is the mean over all studies.
+- Folds: the same, but every seed is tested on songs of its own, and songs may favour networks with 96 or with 48 bands.
 """
 
 import argparse
@@ -49,6 +50,8 @@ SONG, CLIP, OWN = 0.25, 0.35, 0.4
 SEED_LUCK = 0.06
 """The deviation between seeds of the distance between positive and negative clips, in deviations of the scores."""
 DISTANCE = {96: 1.6, 48: 1.55}
+N_FOLDS, SIDE = 5, 0.1
+"""With folds: their number, and the variance of what a song adds to the scores of all networks with 48 bands."""
 
 
 def runs(rng: np.random.Generator, cells: list[Representation], points: np.ndarray) -> pd.DataFrame:
@@ -87,34 +90,45 @@ class Study:
     resampled : Resampled
     """
 
-    def __init__(self, rng: np.random.Generator, n_resamples: int):
-        songs = np.repeat(np.arange(N_SONGS), CLIPS_A_SONG)
-        labels = (rng.random((N_SONGS, len(PREVALENCE))) < PREVALENCE)[songs]
-        shared = np.sqrt(SONG) * rng.normal(size=(N_SONGS, len(PREVALENCE)))[songs]
-        shared += np.sqrt(CLIP) * rng.normal(size=labels.shape)
-        means = np.array([DISTANCE[cell.n_mels] for cell in SMALL_GRID])
-        self.distances = means[:, None] + SEED_LUCK * rng.normal(size=(len(SMALL_GRID), N_SEEDS))
-        everything = np.ones((len(labels), 1), np.float32)
-        weights = np.hstack([everything, resampling.draw(songs, n_resamples, int(rng.integers(1 << 31)))])
-        areas = np.array(
-            [
-                [
-                    resampling.macro(
-                        labels, labels * d + shared + np.sqrt(OWN) * rng.normal(size=labels.shape), weights
-                    )
-                    for d in of_cell
-                ]
-                for of_cell in self.distances
-            ]
-        )
+    def __init__(self, rng: np.random.Generator, n_resamples: int, n_folds: int = 0, side: float = 0.0):
+        """Draw a study, in which all seeds are tested on the same songs or, with folds, each one on others."""
+        parts = [_drawn(rng, 1 if n_folds else N_SEEDS, n_resamples, side) for _ in range(n_folds or 1)]
+        self.distances, areas = (np.concatenate(of_parts, axis=1) for of_parts in zip(*parts, strict=True))
         self.areas = areas[..., 0]
         names = [cell.name for cell in SMALL_GRID]
-        self.resampled = Resampled(names, N_SONGS, areas[..., 1:].astype(np.float32))
+        self.resampled = Resampled(names, N_SONGS * len(parts), areas[..., 1:].astype(np.float32))
 
     def runs(self) -> pd.DataFrame:
         """Rows of runs.csv."""
         table = runs(np.random.default_rng(0), SMALL_GRID, 100 * self.areas[..., 0])
         return table.assign(pr_auc=self.areas[..., 1].ravel())
+
+
+def _drawn(rng: np.random.Generator, n_seeds: int, n_resamples: int, side: float) -> tuple[np.ndarray, np.ndarray]:
+    """Runs that are tested on the same new songs.
+
+    `side` is the variance of what a song adds to the scores of all networks with 48 bands.
+
+    Returns
+    -------
+    distances : np.ndarray [shape=(n_cells, n_seeds)]
+    areas : np.ndarray [shape=(n_cells, n_seeds, 2, 1 + n_resamples)]
+    """
+    songs = np.repeat(np.arange(N_SONGS), CLIPS_A_SONG)
+    labels = (rng.random((N_SONGS, len(PREVALENCE))) < PREVALENCE)[songs]
+    shared = np.sqrt(SONG) * rng.normal(size=(N_SONGS, len(PREVALENCE)))[songs]
+    shared += np.sqrt(CLIP) * rng.normal(size=labels.shape)
+    of_48 = np.sqrt(side) * rng.normal(size=(N_SONGS, len(PREVALENCE)))[songs] if side else 0.0
+    means = np.array([DISTANCE[cell.n_mels] for cell in SMALL_GRID])
+    distances = means[:, None] + SEED_LUCK * rng.normal(size=(len(SMALL_GRID), n_seeds))
+    everything = np.ones((len(labels), 1), np.float32)
+    weights = np.hstack([everything, resampling.draw(songs, n_resamples, int(rng.integers(1 << 31)))])
+    areas = []
+    for cell, of_cell in zip(SMALL_GRID, distances, strict=True):
+        common = shared + of_48 * (cell.n_mels == 48)
+        scores = [labels * d + common + np.sqrt(OWN) * rng.normal(size=labels.shape) for d in of_cell]
+        areas.append([resampling.macro(labels, score, weights) for score in scores])
+    return distances, np.array(areas)
 
 
 def true_points(distances: np.ndarray, luck: float = 0.0) -> np.ndarray:
@@ -210,6 +224,18 @@ def of_scores(rng: np.random.Generator, n_studies: int, n_resamples: int) -> Ite
     yield "ROC AUC of a cell: other seeds and test clips", "95", share(found)
 
 
+def of_folds(rng: np.random.Generator, n_studies: int, n_resamples: int) -> Iterator[tuple[str, str, str]]:
+    """Coverage of the intervals of studies in folds, of which each tests one seed."""
+    bands = np.array([[DISTANCE[96]], [DISTANCE[48]]])
+    for side, what in ((0.0, "songs favour no side"), (SIDE, "songs favour 96 or 48 bands")):
+        studies = [Study(rng, n_resamples, N_FOLDS, side) for _ in range(n_studies)]
+        rich, poor = true_points(bands / np.sqrt([[1], [1 + side]]), SEED_LUCK)[:, 0]
+        for function, name in ((effects.average_effects, "average effect"), (comparison.compare, "single pair")):
+            tables = [function(s.runs(), MARGINS, {("d", "vgg"): s.resampled}, {"d": N_FOLDS}) for s in studies]
+            rows = [row for table in tables for _, row in _of_bands(table).iterrows()]
+            yield f"{name} in five folds: {what}", "95", share([covers(row, poor - rich) for row in rows])
+
+
 def of_choice(rng: np.random.Generator, n_studies: int) -> Iterator[tuple[str, str, str]]:
     """The comparisons with the best of 88 cells."""
     truth = 90 - np.r_[np.zeros(20), np.linspace(0, 2, 68)]
@@ -246,6 +272,7 @@ def main() -> None:
         "runs": lambda rng: of_runs(rng, args.studies),
         "scores": lambda rng: of_scores(rng, args.studies, args.resamples),
         "choice": lambda rng: of_choice(rng, args.studies),
+        "folds": lambda rng: of_folds(rng, args.studies, args.resamples),
     }
     print("| what is asked of simulated studies | should be (%) | is (%) |")
     print("|---|---|---|")
