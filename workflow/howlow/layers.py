@@ -27,7 +27,7 @@ class NormalizeAndPool(nn.BatchNorm2d):
         is_plain = x.device.type == "cpu" and x.dtype == torch.float32
         has_many = x.numel() > x.shape[1]  # one value a channel has no variance, and PyTorch's layer refuses it
         is_channels_last = x.is_contiguous(memory_format=torch.channels_last)
-        if not self.training and is_plain and bool((self.weight >= 0).all()):
+        if not self.training and is_plain and not torch.compiler.is_exporting() and bool((self.weight >= 0).all()):
             return super().forward(max_pool2d(x, self.window))  # the same values, and fewer to normalize
         if not (self.training and is_plain and has_many and is_channels_last):
             return max_pool2d(super().forward(x), self.window)
