@@ -171,20 +171,6 @@ def claims_table(tables: Tables) -> str:
     return _table(["step", "the paper, points", "here, points", "95 % interval", "the paper's is"], rows)
 
 
-def musicnn_table(runs: pd.DataFrame) -> str:
-    """MUSICNN at the resolutions of Table IV, beside VGG-CNN."""
-    networks = runs[runs["model"] == "musicnn"], _main(runs)
-    if networks[0].empty:
-        return ""
-    rows = []
-    for cell in networks[0][CELL].drop_duplicates().itertuples(index=False):
-        chosen = [part.set_index(CELL).loc[tuple(cell)] for part in networks]
-        means = [f"{100 * part[metric].mean():.2f}" for part in chosen for metric in METRICS]
-        rows.append([cell.n_mels, f"{cell.sample_rate_hz // 1000} kHz", *means])
-    head = ["bands", "sample rate", *(f"{model}, {m}" for model in ("MUSICNN", "VGG-CNN") for m in METRICS.values())]
-    return _table(head, rows)
-
-
 def widths_table(runs: pd.DataFrame) -> str:
     """How alike two widths rank the representations that both were trained on."""
     found = _of_widths(runs)

@@ -123,6 +123,18 @@ def test_averages_of_the_runs_are_the_effects(page, tables):
         assert effect(tables, axis, before, after)["difference_points"] == pytest.approx(change, abs=1e-3)
 
 
+def test_effects_on_tags_are_the_effects_on_their_mean(tables):
+    """The table of tags has a row for their mean, which another program has computed, too."""
+    for _, of_step in tables.tags.groupby(["axis", "from", "to"]):
+        mean = of_step[of_step["tag"] == "(macro)"].iloc[0]
+        single = of_step[of_step["tag"] != "(macro)"]
+        assert len(single) == 13
+        assert mean["difference_points"] == pytest.approx(single["difference_points"].mean(), abs=1e-3)
+        expected = effect(tables, mean["axis"], mean["from"], mean["to"])
+        for column in ("difference_points", "low_points", "high_points"):
+            assert mean[column] == pytest.approx(expected[column], abs=1e-3)
+
+
 class TestWidths:
     GRID = pd.MultiIndex.from_product([[12_000], [96, 48], [1, 2], ["db"]], names=CELL)
 
