@@ -18,7 +18,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import audio, demo, mel  # noqa: E402
+from howlow.data import demo  # noqa: E402
+from howlow.features import audio, mel  # noqa: E402
 
 PAGE = ROOT / "docs" / "front-end.md"
 BEGIN, END = "<!-- benchmarks/exactness.py: begin -->", "<!-- benchmarks/exactness.py: end -->"

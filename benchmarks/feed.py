@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from training import make_store
 
-from howlow import feeding, training
-from howlow.feeding import Feed, Segments
-from howlow.store import Store, open_store
+from howlow.features.store import Store, open_store
+from howlow.training import batches, loop
+from howlow.training.batches import Feed, Segments
 
 SHAPE = (96, 1820)
 SEGMENT_FRAMES = 188
@@ -57,7 +57,7 @@ def measure(folder: Path, n_clips: int, hop_factor: int, log_type: str, is_segme
     store = open_store(folder / "manifest.json", hop_factor, log_type)
     rng = np.random.default_rng(0)
     order = rng.permutation(n_clips)
-    parts = np.split(order, np.cumsum(feeding.batch_sizes(n_clips, BATCH_SIZE))[:-1])
+    parts = np.split(order, np.cumsum(batches.batch_sizes(n_clips, BATCH_SIZE))[:-1])
     segments = None
     if is_segment:
         segments = Segments(rng.integers(store.n_frames - SEGMENT_FRAMES + 1, size=n_clips), SEGMENT_FRAMES)
@@ -88,7 +88,7 @@ def measure(folder: Path, n_clips: int, hop_factor: int, log_type: str, is_segme
 
 
 def main(n_clips: int, rounds: int) -> None:
-    training.prepare(1)
+    loop.prepare(1)
     readers = " | ".join(f"{number} reader{'s' * (number > 1)}" for number in READERS)
     print(f"| input | plain, clips/s | {readers} | ratio to the plain way | on a CPU: ratio to the plain way |")
     print("|---" * (len(READERS) + 4) + "|")

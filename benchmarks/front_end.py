@@ -27,7 +27,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import audio, demo, mel  # noqa: E402
+from howlow.data import demo  # noqa: E402
+from howlow.features import audio, mel  # noqa: E402
 
 RATES = (12_000, 16_000)
 BANDS = (128, 96, 48, 32, 24, 16, 8)
@@ -152,7 +153,7 @@ def through_the_workflow(root: Path, n_clips: int, folder: Path) -> float:
 
 def peak_memory(paths: list[Path], folder: Path, n_clips: int) -> dict[str, float]:
     """Largest resident memory in MB of a decode, a spectrum and a mel job on one shard of `n_clips` clips."""
-    from howlow.tracks import Tracks
+    from howlow.data.tracks import Tracks
 
     chosen = [paths[i % len(paths)] for i in range(n_clips)]
     ids = [str(i) for i in range(n_clips)]

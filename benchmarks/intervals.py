@@ -23,10 +23,11 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import comparison, effects, resampling, selection, tradeoff  # noqa: E402
-from howlow.effects import ALPHA  # noqa: E402
+from howlow.evaluation import resampling  # noqa: E402
+from howlow.evaluation.resampling import Resampled  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.resampling import Resampled  # noqa: E402
+from howlow.results import effects, selection, statistics, tradeoff  # noqa: E402
+from howlow.results.effects import ALPHA  # noqa: E402
 
 DEVIATION_POINTS = 0.15
 """Of ROC AUC between seeds; the published mean over MagnaTagATune's 88 cells is 0.146."""
@@ -164,7 +165,7 @@ def of_runs(rng: np.random.Generator, n_studies: int) -> Iterator[tuple[str, str
     for effect in (0, 0.1, 0.2, 0.3):
         studies = [runs(rng, *drawn_runs(rng, effect=effect)) for _ in range(n_studies // (1 if effect == 0 else 5))]
         averages = [_on_average(table) for table in studies]
-        pairs = [_of_bands(comparison.compare(table[table["n_mels"].isin([96, 48])], MARGINS)) for table in studies]
+        pairs = [_of_bands(statistics.compare(table[table["n_mels"].isin([96, 48])], MARGINS)) for table in studies]
         if effect == 0:
             flags = [bool((table["p_holm"] < ALPHA).any()) for table in averages]
             yield "any step of the grid called different where none is (Holm)", "at most 5", share(flags)
@@ -197,7 +198,7 @@ def of_scores(rng: np.random.Generator, n_studies: int, n_resamples: int) -> Ite
     pairs = np.flatnonzero(~has_48), np.flatnonzero(has_48)
     of_area = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
     averages = [effects.average_effects(s.runs(), MARGINS, {("d", "vgg"): s.resampled}) for s in studies]
-    singles = [comparison.compare(s.runs(), MARGINS, {("d", "vgg"): s.resampled}) for s in studies]
+    singles = [statistics.compare(s.runs(), MARGINS, {("d", "vgg"): s.resampled}) for s in studies]
     means = np.array([DISTANCE[cell.n_mels] for cell in SMALL_GRID])
     truth = true_points(means, SEED_LUCK)
     for number, (metric, name) in enumerate(of_area.items()):
@@ -230,7 +231,7 @@ def of_folds(rng: np.random.Generator, n_studies: int, n_resamples: int) -> Iter
     for side, what in ((0.0, "songs favour no side"), (SIDE, "songs favour 96 or 48 bands")):
         studies = [Study(rng, n_resamples, N_FOLDS, side) for _ in range(n_studies)]
         rich, poor = true_points(bands / np.sqrt([[1], [1 + side]]), SEED_LUCK)[:, 0]
-        for function, name in ((effects.average_effects, "average effect"), (comparison.compare, "single pair")):
+        for function, name in ((effects.average_effects, "average effect"), (statistics.compare, "single pair")):
             tables = [function(s.runs(), MARGINS, {("d", "vgg"): s.resampled}, {"d": N_FOLDS}) for s in studies]
             rows = [row for table in tables for _, row in _of_bands(table).iterrows()]
             yield f"{name} in five folds: {what}", "95", share([covers(row, poor - rich) for row in rows])

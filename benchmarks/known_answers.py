@@ -16,12 +16,14 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from howlow import effects, resampling, words
-from howlow.demo import MUSICAL, PROBES
+from howlow import names
+from howlow.data.demo import MUSICAL, PROBES
+from howlow.data.tracks import read as read_tracks
+from howlow.evaluation import resampling
+from howlow.evaluation.resampling import Resampled
+from howlow.evaluation.scores import Scores, read_scores
 from howlow.representation import Representation
-from howlow.resampling import Resampled
-from howlow.scores import Scores, read_scores
-from howlow.tracks import read as read_tracks
+from howlow.results import effects
 
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
 
@@ -61,7 +63,7 @@ def main(results: Path) -> None:
                 probes.append([tag, cell, seed, area])
             of_cell.append(resampling.macro(test.labels[:, chosen], test.activations[:, chosen], weights))
         areas.append(of_cell)
-    table = pd.DataFrame(runs, columns=["dataset", "model", *words.CELL, "seed", *words.METRICS])
+    table = pd.DataFrame(runs, columns=["dataset", "model", *names.CELL, "seed", *names.METRICS])
     resampled = Resampled(cells, len(set(groups)), np.array(areas, np.float32))
     _print_effects(effects.average_effects(table, MARGINS, {("demo", "vgg"): resampled}))
     mean = 100 * table["roc_auc"].mean()

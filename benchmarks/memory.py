@@ -1,4 +1,6 @@
-"""Measure how many maps of the first layer training and scoring hold at once, for the constants of howlow.needs.
+"""Measure how many maps of the first layer training and scoring hold at once.
+
+The constants of howlow.networks.memory come from it.
 
     python benchmarks/memory.py
 
@@ -18,9 +20,9 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from training import Peak, own_bytes  # noqa: E402  (the benchmark beside this one)
 
-from howlow import models, needs  # noqa: E402
-from howlow import training as howlow_training  # noqa: E402
+from howlow.networks import memory, models  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
+from howlow.training import loop as howlow_training  # noqa: E402
 
 OPTIONS = {"vgg": {"width": 0.25}, "musicnn": {"width": 0.25, "filters": 8}}
 CLIPS = 4
@@ -37,7 +39,7 @@ def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
     spec = {"model": name, "options": OPTIONS[name], "seconds": 29.1, "training": {"batch_size": CLIPS}}
     spec |= {"sample_rate": sample_rate, "n_mels": n_mels, "hop_factor": 1, "log_type": "db"}
     if what == "saved":
-        return saved_bytes(model, spectrograms) / (2 * needs._training_values(spec, 1))
+        return saved_bytes(model, spectrograms) / (2 * memory._training_values(spec, 1))
     before = own_bytes()
     with Peak() as peak:
         for _ in range(3):
@@ -46,9 +48,9 @@ def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
             else:
                 with torch.inference_mode():
                     model.eval()(spectrograms)
-    values = needs._training_values(spec, 1)
+    values = memory._training_values(spec, 1)
     if what == "scores":
-        values = needs._scoring_values(spec, CLIPS) / needs._SCORING_MAPS[name]
+        values = memory._scoring_values(spec, CLIPS) / memory._SCORING_MAPS[name]
     return (peak.bytes - before) / (4 * values)
 
 

@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import plans  # noqa: E402
+from howlow.planning import plans  # noqa: E402
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 PLAN = ["--dry-run", "--quiet", "rules"]

@@ -21,7 +21,7 @@ from scipy import special, stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from howlow import corrections, published
+from howlow.results import corrections, published
 
 SHIFT_POINTS = 1.0
 N = published.N_RUNS

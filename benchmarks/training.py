@@ -24,9 +24,11 @@ from torch.utils.data import DataLoader, Dataset
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import cost, feeding, files, models, training  # noqa: E402
+from howlow import files  # noqa: E402
 from howlow.config import load, representations  # noqa: E402
-from howlow.store import Store, open_store  # noqa: E402
+from howlow.features.store import Store, open_store  # noqa: E402
+from howlow.networks import cost, models  # noqa: E402
+from howlow.training import batches, loop  # noqa: E402
 
 N_TAGS = 50
 SHAPE = (96, 1366)
@@ -86,16 +88,16 @@ def plain_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int)
 
 def howlow_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int) -> Iterator[float]:
     """The loss of every step of the library's training, which passes over one batch after the other."""
-    device = training.prepare(1)
+    device = loop.prepare(1)
     model = build(width)
-    training.lay_out(model, device)
-    optimizer = training.Adam(model)
-    feed = feeding.feed(open_store(folder / "manifest.json", 1, "db"), device)
+    loop.lay_out(model, device)
+    optimizer = loop.Adam(model)
+    feed = batches.feed(open_store(folder / "manifest.json", 1, "db"), device)
     while True:
         for start in range(0, len(labels), batch_size):
             indices = np.arange(start, start + batch_size)
-            clips = training.Clips(indices, labels[indices])
-            yield training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+            clips = loop.Clips(indices, labels[indices])
+            yield loop._pass(model, optimizer, 1e-3, feed, clips, batch_size)
 
 
 LOOPS = {"plain": plain_steps, "howlow": howlow_steps}
@@ -144,18 +146,18 @@ def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -
 
     Both kinds of steps take turns on one thread. The smallest CPU time counts, because other programs use the CPU, too.
     """
-    device = training.prepare(1)
+    device = loop.prepare(1)
     model = build(width)
-    training.lay_out(model, device)
-    optimizer = training.Adam(model)
-    feed = feeding.feed(make_store(folder, batch_size), device)
-    clips = training.Clips(np.arange(batch_size), np.zeros((batch_size, N_TAGS), bool))
+    loop.lay_out(model, device)
+    optimizer = loop.Adam(model)
+    feed = batches.feed(make_store(folder, batch_size), device)
+    clips = loop.Clips(np.arange(batch_size), np.zeros((batch_size, N_TAGS), bool))
     best = {True: float("inf"), False: float("inf")}
     for _ in range(rounds):
         for is_filled in best:
             torch.utils.deterministic.fill_uninitialized_memory = is_filled
             start = time.process_time()
-            training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+            loop._pass(model, optimizer, 1e-3, feed, clips, batch_size)
             best[is_filled] = min(best[is_filled], time.process_time() - start)
     print(f"| {width:g} | {best[True] / best[False]:.2f} |", flush=True)
 
@@ -163,15 +165,15 @@ def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -
 def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
     """Print the memory (without the page cache) of a process that trains on random clips of a large store."""
     store = make_store(folder, n_clips, made_up=64)
-    device = training.prepare(1)
+    device = loop.prepare(1)
     model = build(1 / 16)
-    training.lay_out(model, device)
+    loop.lay_out(model, device)
     indices = np.random.default_rng(0).permutation(n_clips)[:n_trained]
-    clips = training.Clips(indices, np.zeros((n_trained, N_TAGS), bool))
+    clips = loop.Clips(indices, np.zeros((n_trained, N_TAGS), bool))
     before = own_bytes()
     with Peak() as peak:
-        training._pass(model, training.Adam(model), 1e-3, feeding.feed(store, device), clips, 64)
-        training.score(model, feeding.feed(store, device), indices[:64])
+        loop._pass(model, loop.Adam(model), 1e-3, batches.feed(store, device), clips, 64)
+        loop.score(model, batches.feed(store, device), indices[:64])
     size = n_clips * SHAPE[0] * SHAPE[1] * 2
     print(f"store of {n_clips} clips, {size / 1e9:.1f} GB; batch 64, width 1/16: {peak.bytes / 1e6:.0f} MB of its own")
     print(f"({before / 1e6:.0f} MB before the first step)\n")
@@ -204,8 +206,8 @@ class Peak:
 
 def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
     """Print clips/s and FLOP/s for cells of the paper at full width, and the hours of Figure 1 from them."""
-    device = training.prepare(1, "cuda")
-    if training.precision(device) == torch.float32:
+    device = loop.prepare(1, "cuda")
+    if loop.precision(device) == torch.float32:
         print("This GPU has no bfloat16, so its part is left out.")
         return
     peak = matmul_flops(device)
@@ -216,18 +218,18 @@ def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
     hours = 0.0
     for cell in cells:
         model = build(1.0, cell.n_mels, cell.sample_rate, cell.hop_factor)
-        training.lay_out(model, device)
+        loop.lay_out(model, device)
         shape = (cell.n_mels, cell.n_frames(29.1))
         macs = cost.macs(model, *shape)
         (folder / cell.name).mkdir()
-        feed = feeding.feed(make_store(folder / cell.name, 8 * batch_size, shape, made_up=64), device)
-        clips = training.Clips(np.arange(8 * batch_size), np.zeros((8 * batch_size, N_TAGS), bool))
-        optimizer = training.Adam(model)
-        training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+        feed = batches.feed(make_store(folder / cell.name, 8 * batch_size, shape, made_up=64), device)
+        clips = loop.Clips(np.arange(8 * batch_size), np.zeros((8 * batch_size, N_TAGS), bool))
+        optimizer = loop.Adam(model)
+        loop._pass(model, optimizer, 1e-3, feed, clips, batch_size)
         start = time.perf_counter()
         n_passes = max(1, n_steps // 8)
         for _ in range(n_passes):
-            training._pass(model, optimizer, 1e-3, feed, clips, batch_size)
+            loop._pass(model, optimizer, 1e-3, feed, clips, batch_size)
         rate = n_passes * len(clips.indices) / (time.perf_counter() - start)
         flops = 6 * macs * rate
         hours += 2 * 3 * 13 * 18_706 / rate / 3600  # log types, seeds, epochs, clips
@@ -255,15 +257,15 @@ def precision_gap(folder: Path, device: torch.device, n_steps: int = 100, batch_
     labels = np.random.default_rng(1).random((10 * batch_size, N_TAGS)) < 0.1
     losses: dict[torch.dtype, np.ndarray] = {}
     for dtype in (torch.bfloat16, torch.float32):
-        training.precision = lambda _, dtype=dtype: dtype
+        loop.precision = lambda _, dtype=dtype: dtype
         model = build(1.0)
-        training.lay_out(model, device)
-        optimizer, feed = training.Adam(model), feeding.feed(store, device)
+        loop.lay_out(model, device)
+        optimizer, feed = loop.Adam(model), batches.feed(store, device)
         found = []
         for step in range(n_steps):
             indices = np.arange(batch_size) + batch_size * (step % 10)
-            clips = training.Clips(indices, labels[indices])
-            found.append(training._pass(model, optimizer, 1e-3, feed, clips, batch_size))
+            clips = loop.Clips(indices, labels[indices])
+            found.append(loop._pass(model, optimizer, 1e-3, feed, clips, batch_size))
         losses[dtype] = np.array(found)
     return float(np.max(np.abs(losses[torch.bfloat16] / losses[torch.float32] - 1)))
 

@@ -19,12 +19,14 @@ from sklearn.preprocessing import StandardScaler
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import effects, files, metrics, scores  # noqa: E402
+from howlow import files  # noqa: E402
+from howlow.data.tracks import Tracks  # noqa: E402
+from howlow.data.tracks import read as read_tracks  # noqa: E402
+from howlow.evaluation import metrics, scores  # noqa: E402
+from howlow.features.store import open_store  # noqa: E402
+from howlow.names import CELL  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.store import open_store  # noqa: E402
-from howlow.tracks import Tracks  # noqa: E402
-from howlow.tracks import read as read_tracks  # noqa: E402
-from howlow.words import CELL  # noqa: E402
+from howlow.results import effects  # noqa: E402
 
 FOLDER = ROOT / "docs" / "real-music"
 STEPS = [("n_mels", 96, 48), ("hop_factor", 1, 2), ("hop_factor", 1, 10), ("sample_rate_hz", 16_000, 12_000)]

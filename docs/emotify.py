@@ -29,8 +29,9 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import audio, files, program  # noqa: E402
+from howlow import files, program  # noqa: E402
 from howlow.errors import HowlowError  # noqa: E402
+from howlow.features import audio  # noqa: E402
 
 GENRES = ["classical", "electronic", "pop", "rock"]
 EMOTIONS = [

@@ -15,9 +15,9 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow.effects import Estimate  # noqa: E402
+from howlow.names import CELL, LOG_NAMES, METRICS, MODELS, representation  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.words import CELL, LOG_NAMES, METRICS, MODELS, representation  # noqa: E402
+from howlow.results.effects import Estimate  # noqa: E402
 
 FOLDER = ROOT / "docs" / "real-music"
 MAIN_WIDTH = 1 / 16

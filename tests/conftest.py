@@ -18,13 +18,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TextIO
 
+import checkout
 import numpy as np
 import pytest
 import soundfile
 from filelock import FileLock
 from packaging.utils import canonicalize_name
 
-from howlow import plans
+from howlow.planning import plans
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -264,9 +265,7 @@ def runtime_only() -> dict[str, str]:
 
 def copy_project(folder: Path) -> Path:
     """A copy of this project as in a fresh checkout, to be changed and run."""
-    made = (".git", ".venv", "__pycache__", "results", "logs", "data", ".snakemake", ".*_cache")
-    shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*made))
-    return folder
+    return checkout.copy_of(ROOT, folder)
 
 
 def planned_jobs(process) -> dict[str, int]:

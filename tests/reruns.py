@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from howlow import demo
+from howlow.data import demo
 
 Config = dict[str, Any]
 
@@ -229,25 +229,39 @@ TABLE = [
         lambda config: config.update(statistics={"margin_points": 1}),
     ),
     Change(
-        "a line of `howlow/mel.py`",
+        "a line of `howlow/features/mel.py`",
         {**_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
-        code=_append("mel.py", _LINE),
+        code=_append("features/mel.py", _LINE),
     ),
-    Change("a line of `howlow/models.py`", {"cost": 2, **_ALL_TRAININGS}, code=_append("models.py", _LINE)),
     Change(
-        "a line of `howlow/comparison.py`",
+        "a line of `howlow/networks/models.py`",
+        {"cost": 2, **_ALL_TRAININGS},
+        code=_append("networks/models.py", _LINE),
+    ),
+    Change(
+        "a line of `howlow/results/statistics.py`",
         {"statistics": 1, **_ABOUT},
-        code=_append("comparison.py", _LINE),
+        code=_append("results/statistics.py", _LINE),
     ),
     Change(
-        "a line of `howlow/effects.py`",
+        "a line of `howlow/results/effects.py`",
         {"statistics": 1, "tradeoff": 1, **_ABOUT},
-        code=_append("effects.py", _LINE),
+        code=_append("results/effects.py", _LINE),
     ),
-    Change("a line of `howlow/plots/figure1.py`", {"figure1": 1, **_ABOUT}, code=_append("plots/figure1.py", _LINE)),
-    Change("a line of `howlow/plots/tags.py`", {"tags": 1, **_ABOUT}, code=_append("plots/tags.py", _LINE)),
-    Change("a line of `howlow/plots/tradeoff.py`", {"tradeoff": 1, **_ABOUT}, code=_append("plots/tradeoff.py", _LINE)),
-    Change("a comment or a docstring", {}, code=_append("training.py", '\n# More.\n"""More."""\n')),
+    Change(
+        "a line of `howlow/results/plots/figure1.py`",
+        {"figure1": 1, **_ABOUT},
+        code=_append("results/plots/figure1.py", _LINE),
+    ),
+    Change(
+        "a line of `howlow/results/plots/tags.py`", {"tags": 1, **_ABOUT}, code=_append("results/plots/tags.py", _LINE)
+    ),
+    Change(
+        "a line of `howlow/results/plots/tradeoff.py`",
+        {"tradeoff": 1, **_ABOUT},
+        code=_append("results/plots/tradeoff.py", _LINE),
+    ),
+    Change("a comment or a docstring", {}, code=_append("training/loop.py", '\n# More.\n"""More."""\n')),
     Change("`touch` of all programs and modules", {}, code=_touch_scripts),
     Change("the order of keys in the YAML file", {}, _reverse_keys),
     Change("a fresh clone, with `results` copied by `cp -a`", {}, files=_copy, code=_unchanged),

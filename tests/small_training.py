@@ -7,7 +7,7 @@ import numpy as np
 from conftest import run_script
 
 from howlow import files
-from howlow.tracks import Tracks
+from howlow.data.tracks import Tracks
 
 N_MELS, N_FRAMES = 8, 137
 SPEC = {

@@ -40,17 +40,17 @@ def edit(path, old, new):
     ("file", "old", "new"),
     [
         ("script.py", '"""Doc."""', '"""Another."""\n# and a comment'),
-        ("howlow/training.py", "# ", "# a longer comment: "),
-        ("howlow/training.py", '"""Training one', '"""The training of one'),
+        ("howlow/training/loop.py", "# ", "# a longer comment: "),
+        ("howlow/training/loop.py", '"""Training one', '"""The training of one'),
         ("howlow/representation.py", '"""Length of a clip', '"""The length of a clip'),
-        ("howlow/mel.py", "\n\n\n", "\n\n\n\n\n"),
-        ("howlow/plots/figure1.py", "figsize", "figsiez"),
-        ("howlow/models.py", "128, 384", "128, 385"),
+        ("howlow/features/mel.py", "\n\n\n", "\n\n\n\n\n"),
+        ("howlow/results/plots/figure1.py", "figsize", "figsiez"),
+        ("howlow/networks/models.py", "128, 384", "128, 385"),
         # The way in which programs report and write does not change any number.
         ("howlow/program.py", "leave=False", "leave=True"),
         ("howlow/files.py", "indent=1", "indent=2"),
         ("howlow/records.py", "_MAX_SHOWN = 60", "_MAX_SHOWN = 80"),
-        ("howlow/needs.py", "1_000", "1_001"),
+        ("howlow/networks/memory.py", "1_000", "1_001"),
     ],
 )
 def test_what_is_not_run_does_not_count(package, file, old, new):
@@ -64,9 +64,9 @@ def test_what_is_not_run_does_not_count(package, file, old, new):
     ("file", "old", "new"),
     [
         ("script.py", "import training", "import training, models"),
-        ("howlow/training.py", "eps=1e-7", "eps=1e-8"),
-        ("howlow/store.py", "-(-self._shards[0].shape[2] // self._hop_factor)", "1"),
-        ("howlow/mel.py", "1e-10", "1e-9"),  # imported by store, which training imports
+        ("howlow/training/loop.py", "eps=1e-7", "eps=1e-8"),
+        ("howlow/features/store.py", "-(-self._shards[0].shape[2] // self._hop_factor)", "1"),
+        ("howlow/features/mel.py", "1e-10", "1e-9"),  # imported by store, which training imports
     ],
 )
 def test_what_is_run_counts_also_where_it_is_imported(package, file, old, new):

@@ -40,7 +40,7 @@ def test_a_result_is_what_its_record_says(record):
         ({"spec": SPEC | {"width": 0.5}}, "width is 0.5 now and was not there"),
         ({"spec": {key: SPEC[key] for key in ("seed", "training")}}, "seeds is not there now and was [1, 2]"),
         ({"spec": SPEC | {"training": {"learning_rate": 0.001}}}, "training.patience is not there now and was None"),
-        ({"code": {"howlow/mel.py": "1"}}, "the code of howlow/mel.py has changed since"),
+        ({"code": {"howlow/features/mel.py": "1"}}, "the code of howlow/features/mel.py has changed since"),
         ({"source": {"file": "abd"}}, "file has changed since"),
         ({"origin": {"decode": {"source": "x"}}}, "origin has changed since"),
     ],

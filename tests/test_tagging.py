@@ -18,8 +18,10 @@ import torch
 from conftest import ROOT, SCRIPTS, run_command, run_script, runtime_only
 from trained import LENGTH, MUSICNN, N_MELS, PUBLISHED, RATE, SECONDS, SPEC, TAGS, noise, write_audio, write_model
 
-from howlow import audio, files, mel, models, provenance, tagging
-from howlow.tracks import Tracks
+from howlow import files, provenance, tagging
+from howlow.data.tracks import Tracks
+from howlow.features import audio, mel
+from howlow.networks import models
 
 
 def expected(content, signal):

@@ -4,7 +4,8 @@ import numpy as np
 import soundfile
 import torch
 
-from howlow import models, tagging
+from howlow import tagging
+from howlow.networks import models
 
 RATE, N_MELS, SECONDS = 12_000, 8, 2.0
 LENGTH = round(RATE * SECONDS)

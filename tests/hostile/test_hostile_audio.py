@@ -13,7 +13,9 @@ import soundfile
 from conftest import run_script
 from test_audio import encode
 
-from howlow import audio, files, mel, tracks
+from howlow import files
+from howlow.data import tracks
+from howlow.features import audio, mel
 
 RATES = (12_000, 16_000)
 SECONDS = 1.0

@@ -18,7 +18,7 @@ import soundfile
 from conftest import ROOT, SCRIPTS, TINY, as_nobody, run_command, snakemake
 from trained import RATE, SECONDS, noise, write_audio, write_model
 
-from howlow import audio
+from howlow.features import audio
 
 CONFIG = ROOT / "config" / "msd.yaml"
 

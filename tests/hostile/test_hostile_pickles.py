@@ -12,8 +12,8 @@ import pytest
 from conftest import run_script
 from large_metadata import python2_pickle
 
-from howlow import tracks
-from howlow.datasets import msd
+from howlow.data import tracks
+from howlow.data.datasets import msd
 
 TRAIN, TEST = [f"TRABC{number:02d}" for number in range(8)], [f"TRXYZ{number:02d}" for number in range(4)]
 N_TRAIN = 6

@@ -7,8 +7,8 @@ import pytest
 from conftest import run_script
 
 from howlow import files
-from howlow.scores import METRICS, read_metrics, read_scores
-from howlow.tracks import Tracks
+from howlow.data.tracks import Tracks
+from howlow.evaluation.scores import METRICS, read_metrics, read_scores
 
 TRACKS = Tracks(
     ["1", "2", "3"], ["1.mp3", "2.mp3", "3.mp3"], ["train", "validation", "test"], ["00"] * 3, ["1", "2", "3"],

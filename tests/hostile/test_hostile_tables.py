@@ -17,7 +17,8 @@ import pytest
 import yaml
 from conftest import SCRIPTS, run_script
 
-from howlow import files, tracks
+from howlow import files
+from howlow.data import tracks
 
 N_CLIPS = 24
 NAMES = [f"c{number:02d}.wav" for number in range(N_CLIPS)]

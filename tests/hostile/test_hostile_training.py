@@ -11,7 +11,8 @@ import pytest
 import torch
 from small_training import MUSICNN, OUTPUTS, SPEC, SPLITS, changed, make_data, train
 
-from howlow import files, training
+from howlow import files
+from howlow.training import loop
 
 MOMENTUM_NAN = SPEC | {"options": SPEC["options"] | {"batch_norm_momentum": float("nan")}}
 VGG_RUNNING_MEAN = "2 of the network's weights and statistics, the first of them features.0.running_mean"
@@ -173,9 +174,9 @@ def interrupted(tmp_path_factory):
         if len(history) == 2:
             shutil.copy(path, folder / "checkpoint.pt")
 
-    write = training._write_checkpoint
+    write = loop._write_checkpoint
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_write_checkpoint", keep)
+        patch.setattr(loop, "_write_checkpoint", keep)
         assert train(folder / "whole", folder).returncode == 0
     return folder
 

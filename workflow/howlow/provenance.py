@@ -17,11 +17,11 @@ from howlow import syntax
 PACKAGE = Path(__file__).resolve().parent
 
 PLUMBING = (
-    "archive.py",
     "errors.py",
     "files.py",
     "gpus.py",
-    "needs.py",
+    "networks/archive.py",
+    "networks/memory.py",
     "program.py",
     "provenance.py",
     "records.py",
@@ -58,7 +58,7 @@ def code(script: Path) -> dict[str, str]:
 
     Returns
     -------
-    dict of digests by the name of the file, such as `howlow/mel.py`
+    dict of digests by the name of the file, such as `howlow/features/mel.py`
     """
     digests: dict[str, str] = {}
     waiting = [script.resolve()]
@@ -66,7 +66,7 @@ def code(script: Path) -> dict[str, str]:
         path = waiting.pop()
         is_module = path.is_relative_to(PACKAGE)
         name = path.relative_to(PACKAGE.parent).as_posix() if is_module else path.name
-        if name not in digests and not (is_module and path.name in PLUMBING and path.parent == PACKAGE):
+        if name not in digests and not (is_module and path.relative_to(PACKAGE).as_posix() in PLUMBING):
             digests[name], imported = _parse(path)
             waiting += imported
     return dict(sorted(digests.items()))

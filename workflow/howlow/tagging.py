@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from howlow import archive, audio, config, files, mel, models
+from howlow import config, files
 from howlow.errors import HowlowError
+from howlow.features import audio, mel
+from howlow.networks import archive, models
 from howlow.representation import Representation, n_samples
 
 # A file that is longer than a window by less than this is tagged by its centre, as a clip of the training is.
@@ -41,7 +43,7 @@ class Tagger:
     representation : Representation
     tags : tuple of str
     seconds : float, length of the windows that it was trained on
-    window : str, window of the Fourier transform, see `howlow.mel.power_spectrum`
+    window : str, window of the Fourier transform, see `howlow.features.mel.power_spectrum`
     digest : str, digest of the specification, code, clips and labels of its training
     """
 
@@ -164,7 +166,7 @@ def tag(tagger: Tagger, signal: np.ndarray, path: Path | str) -> Tagged:
     Parameters
     ----------
     tagger : Tagger
-    signal : np.ndarray [shape=(n_samples,), dtype=float32], from `howlow.audio.load_all` at the tagger's sample rate
+    signal : np.ndarray [shape=(n_samples,), dtype=float32], of `howlow.features.audio.load_all` at its sample rate
     path : path of the file that the signal comes from, for errors
 
     Raises

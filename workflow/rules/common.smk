@@ -3,7 +3,8 @@ import gc
 import os
 
 from howlow import config as configuration
-from howlow import needs, specs
+from howlow.networks import memory
+from howlow.config import specs
 from howlow.errors import HowlowError
 from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
@@ -17,7 +18,7 @@ gc.set_threshold(100_000)
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 try:
-    # The files are read once more, because Snakemake's reader accepts errors that `howlow.strict_yaml` refuses.
+    # The files are read once more, because Snakemake's reader accepts errors that `howlow.config.strict_yaml` refuses.
     config.update(configuration.load(*CONFIGURATION, overrides=snakemake_internals.configuration_overrides(workflow)))
     for name in config["datasets"]:
         specs.paths(config, name)

@@ -59,7 +59,7 @@ rule times:
     # as in training.
     threads: 8
     resources:
-        mem_mb=lambda w: max(needs.host_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),
+        mem_mb=lambda w: max(memory.host_mb(spec, takes_gpu(w)) for spec in specs_of_trainings(w)),
         runtime=1440,
         gpu=lambda w: int(takes_gpu(w)),
     params:

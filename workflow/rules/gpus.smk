@@ -53,5 +53,5 @@ def refuse_too_large(jobs):
     trainings = [job for job in jobs if job.rule.name == "train" and takes_gpu(job.wildcards)]
     memory_mb = min((gpu.memory_mb for gpu in local_gpus()), default=0) if trainings else 0
     for job in trainings:
-        if shortage := needs.gpu_shortage(spec_of_training(job.wildcards), memory_mb, sharing()):
+        if shortage := memory.gpu_shortage(spec_of_training(job.wildcards), memory_mb, sharing()):
             raise WorkflowError(f"{Path(job.output.record).parent}: {shortage}")

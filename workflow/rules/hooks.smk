@@ -1,5 +1,5 @@
 # Checks before a run, and reports after it, such as the reasons why jobs failed.
-from howlow import cluster, failures
+from howlow.planning import cluster, failures
 
 results_folder = Path("results")
 if results_folder.is_symlink() and not results_folder.exists():

@@ -7,7 +7,8 @@ from functools import cache
 from io import StringIO
 from typing import NamedTuple
 
-from howlow import files, provenance, records, sources
+from howlow import files, provenance, records
+from howlow.data import audio_files
 
 SCRIPTS = WORKFLOW / "scripts"
 CHANGES = Path(".snakemake", "changed")
@@ -54,7 +55,7 @@ def source_of(w):
 @cache
 def source(dataset, shard):
     members, root = clips(dataset), Path(specs.root(config, dataset))
-    return sources.digest(members[shard], root) if members and root.is_dir() else records.ANYTHING
+    return audio_files.digest(members[shard], root) if members and root.is_dir() else records.ANYTHING
 
 
 class OfDataset(NamedTuple):
@@ -86,16 +87,16 @@ def clips(dataset):
     They are read from `tracks.parquet`, or from the dataset's own metadata if that file will be made again. So it is
     known before the run which shards get other clips.
     """
-    from howlow import datasets  # imported here, because a new run needs neither
-    from howlow import tracks as tracks_module
+    from howlow.data import datasets  # imported here, because a new run needs neither
+    from howlow.data import tracks as tracks_module
 
     path = Path("results", dataset, "tracks.parquet")
     try:
         if path.exists() and not difference("tracks", OfDataset(dataset)):
-            return sources.by_shard(*tracks_module.read_paths(path))
+            return audio_files.by_shard(*tracks_module.read_paths(path))
         with redirect_stdout(StringIO()):  # `tracks` prints it again
             tracks, _ = datasets.load(specs.tracks(config, dataset), specs.paths(config, dataset))
-        return sources.by_shard(tracks.shards, tracks.clip_ids, tracks.paths)
+        return audio_files.by_shard(tracks.shards, tracks.clip_ids, tracks.paths)
     except HowlowError:  # `tracks` reports the error
         return {}
 
@@ -108,7 +109,7 @@ def metadata_of(w):
     """
     record = records.read(Path(STAGES["tracks"].record.format(dataset=w.dataset))) or {}
     recorded = record.get("metadata", {})
-    name = sources.changed(specs.metadata_files(config, w.dataset), recorded)
+    name = audio_files.changed(specs.metadata_files(config, w.dataset), recorded)
     path = Path(STAGES["tracks"].result.format(dataset=w.dataset))
     content = {path.name: files.sha256(path)} if path.is_file() else {}
     return {"metadata": recorded if name is None else recorded | {name: "changed"}} | content

@@ -18,7 +18,7 @@ rule train:
     resources:
         # The second attempt gets half as much memory again. It resumes where the first one stopped, for lack of memory
         # or at its time limit.
-        mem_mb=lambda w, attempt: needs.host_mb(spec_of_training(w), takes_gpu(w)) * (attempt + 1) // 2,
+        mem_mb=lambda w, attempt: memory.host_mb(spec_of_training(w), takes_gpu(w)) * (attempt + 1) // 2,
         runtime=1440,
         gpu=lambda w: int(takes_gpu(w)),
     params:

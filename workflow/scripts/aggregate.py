@@ -3,7 +3,8 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import aggregation, files, program, provenance
+from howlow import files, program, provenance
+from howlow.results import aggregation
 
 
 def main(args: Namespace) -> list[Path]:

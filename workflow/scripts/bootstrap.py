@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import program, resampling
-from howlow import tracks as tracks_module
-from howlow.resampling import Resampled
-from howlow.scores import Scores, read_scores
-from howlow.tracks import Tracks
+from howlow import program
+from howlow.data import tracks as tracks_module
+from howlow.data.tracks import Tracks
+from howlow.evaluation import resampling
+from howlow.evaluation.resampling import Resampled
+from howlow.evaluation.scores import Scores, read_scores
 
 
 def main(args: Namespace) -> list[Path]:

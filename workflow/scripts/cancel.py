@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from howlow import cluster
 from howlow.errors import HowlowError
+from howlow.planning import cluster
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()

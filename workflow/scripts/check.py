@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow import audio, forecast, gpus, needs, program, specs
 from howlow import config as configuration
+from howlow import gpus, program
+from howlow.config import specs
+from howlow.data.tracks import SPLITS, Tracks
 from howlow.errors import HowlowError
-from howlow.tracks import SPLITS, Tracks
+from howlow.features import audio
+from howlow.networks import memory
+from howlow.planning import forecast
 
 
 def main(args: argparse.Namespace) -> None:
@@ -125,12 +129,12 @@ def _print_gpus(config: dict[str, Any]) -> None:
         name = f"{experiment['model']} on {experiment['dataset']}"
         cells, seed = configuration.representations(experiment), config["seeds"][0]
         trainings = {cell.name: specs.train(config, experiment, cell, seed) for cell in cells}
-        least, most = (choose(trainings, key=lambda cell: needs.gpu_mb(trainings[cell])) for choose in (min, max))
-        ends = (f"{needs.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
+        least, most = (choose(trainings, key=lambda cell: memory.gpu_mb(trainings[cell])) for choose in (min, max))
+        ends = (f"{memory.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
         print(f"GPU memory of a training, {name}: {' to '.join(ends)}")
-        largest = max(largest, needs.gpu_mb(trainings[most]))
+        largest = max(largest, memory.gpu_mb(trainings[most]))
         for cell, spec in trainings.items():
-            if shortage := needs.gpu_shortage(spec, memory_mb):
+            if shortage := memory.gpu_shortage(spec, memory_mb):
                 print(f"warning: {name}, {cell}: {shortage}; a run on this machine would refuse it")
     if largest and (n_fitting := memory_mb // largest) > 1:
         print(f"Up to {n_fitting} trainings fit each GPU: `--resources gpu={n_fitting * len(found)}`")

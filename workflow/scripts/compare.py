@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import answers, comparison, effects, files, program, resampling, tables
-from howlow.words import MODELS
+from howlow import files, program
+from howlow.evaluation import resampling
+from howlow.names import MODELS
+from howlow.results import answers, effects, statistics, tables
 
 
 def main(args: Namespace) -> list[Path]:
@@ -15,7 +17,7 @@ def main(args: Namespace) -> list[Path]:
     resampled = {pair: resampling.read(args.results.joinpath(*pair, "bootstrap.npz")) for pair in experiments}
     folds = args.spec.get("folds", {})
     on_average = effects.average_effects(runs, margins, resampled, folds)
-    pairs = comparison.compare(runs, margins, resampled, folds)
+    pairs = statistics.compare(runs, margins, resampled, folds)
     files.write_frame(args.effects, on_average)
     files.write_frame(args.table, pairs)
     title, sections = "Do the representations differ?", answers.answers(on_average, pairs, folds)

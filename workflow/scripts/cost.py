@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
-from howlow import cost, files, models, program
+from howlow import files, program
+from howlow.data.tracks import read_tags
+from howlow.networks import cost, models
 from howlow.representation import Representation
-from howlow.tracks import read_tags
 
 HEADER = ["cell", "gmac", "parameters", "bytes_per_clip"]
 

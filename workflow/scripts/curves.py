@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import plots, program
-from howlow.plots.curves import curves
+from howlow import program
 from howlow.representation import Representation
+from howlow.results import plots
+from howlow.results.plots.curves import curves
 
 
 def main(args: Namespace) -> list[Path]:

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import audio, files, program, records, sources
-from howlow import tracks as tracks_module
+from howlow import files, program, records
+from howlow.data import audio_files
+from howlow.data import tracks as tracks_module
+from howlow.features import audio
 
 
 def main(args: Namespace) -> None:
     spec = args.spec
-    members = sources.by_shard(*tracks_module.read_paths(args.tracks))[args.shard]
-    source = sources.digest(members, args.root)  # before reading, so that a file that is replaced meanwhile is noticed
+    members = audio_files.by_shard(*tracks_module.read_paths(args.tracks))[args.shard]
+    # The digest is taken before reading, so that a file that is replaced meanwhile is noticed.
+    source = audio_files.digest(members, args.root)
     paths = [args.root / path for _, path in members]
     kept: list[str] = []
     excluded: list[tuple[str, str]] = []

@@ -3,7 +3,8 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import demo, program
+from howlow import program
+from howlow.data import demo
 
 
 def main(args: Namespace) -> list[Path]:

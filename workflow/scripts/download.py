@@ -3,7 +3,8 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import download, program
+from howlow import program
+from howlow.data import download
 
 
 def main(args: Namespace) -> list[Path]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import files, metrics, program
-from howlow import tracks as tracks_module
-from howlow.scores import METRICS, read_scores
-from howlow.tracks import Tracks
+from howlow import files, program
+from howlow.data import tracks as tracks_module
+from howlow.data.tracks import Tracks
+from howlow.evaluation import metrics
+from howlow.evaluation.scores import METRICS, read_scores
 
 
 def main(args: Namespace) -> list[Path]:

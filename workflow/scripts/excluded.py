@@ -3,8 +3,9 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import files, program, tables
+from howlow import files, program
 from howlow.errors import HowlowError
+from howlow.results import tables
 
 
 def main(args: Namespace) -> list[Path]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import plots, program
-from howlow.plots.figure1 import figure1
+from howlow import program
+from howlow.results import plots
+from howlow.results.plots.figure1 import figure1
 
 
 def main(args: Namespace) -> list[Path]:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import files, plots, program
-from howlow.metrics import MACRO
-from howlow.plots import tags
+from howlow import files, program
+from howlow.evaluation.metrics import MACRO
+from howlow.evaluation.scores import read_metrics
 from howlow.representation import Representation
-from howlow.scores import read_metrics
+from howlow.results import plots
+from howlow.results.plots import tags
 
 
 def main(args: Namespace) -> list[Path]:

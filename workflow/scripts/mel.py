@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from howlow import files, program, provenance, records
-from howlow import mel as mel_module
+from howlow.features import mel as mel_module
 
 
 def main(args: Namespace) -> None:

@@ -19,8 +19,10 @@ from pathlib import Path
 import yaml
 
 from howlow import config as configuration
-from howlow import files, plans, program, strict_yaml
+from howlow import files, program
+from howlow.config import strict_yaml
 from howlow.errors import HowlowError
+from howlow.planning import plans
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,9 @@
 import argparse
 
 from howlow import config as configuration
-from howlow import forecast, program, scale, specs
+from howlow import program
+from howlow.config import specs
+from howlow.planning import forecast, scale
 
 _HOUR_S = 3600
 

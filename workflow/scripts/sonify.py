@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from howlow import audio, files, program, sonify, soundpage, store
-from howlow import tracks as tracks_module
+from howlow import files, program
+from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError
+from howlow.features import audio, sonify, store
 from howlow.representation import Representation
-from howlow.soundpage import Sound
+from howlow.results import soundpage
+from howlow.results.soundpage import Sound
 
 
 def main(args: Namespace) -> list[Path]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import files, mel, program, provenance, records
+from howlow import files, program, provenance, records
+from howlow.features import mel
 
 
 def main(args: Namespace) -> None:

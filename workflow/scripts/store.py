@@ -3,14 +3,15 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import files, program, records, sources
-from howlow import store as store_module
-from howlow import tracks as tracks_module
+from howlow import files, program, records
+from howlow.data import audio_files
+from howlow.data import tracks as tracks_module
+from howlow.features import store as store_module
 
 
 def main(args: Namespace) -> None:
     spec, folder = args.spec, args.record.parent
-    members = sources.by_shard(*tracks_module.read_paths(args.tracks))
+    members = audio_files.by_shard(*tracks_module.read_paths(args.tracks))
     shards, shapes, origins = [], [], []
     excluded: list[tuple[str, str]] = []
     for name in spec["shards"]:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import files, paper, program, published, tables
-from howlow.tracks import read_size
+from howlow import files, program
+from howlow.config import paper
+from howlow.data.tracks import read_size
+from howlow.results import published, tables
 
 
 def main(args: Namespace) -> list[Path]:

@@ -5,11 +5,12 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from howlow import datasets, files, program, provenance, records, sources
+from howlow import files, program, provenance, records
+from howlow.data import audio_files, datasets
 
 
 def main(args: Namespace) -> None:
-    states = sources.states({name: Path(path) for name, path in args.metadata.items()})
+    states = audio_files.states({name: Path(path) for name, path in args.metadata.items()})
     tracks, left_out = datasets.load(args.spec, args.paths)
     source = provenance.digest({name: state["sha256"] for name, state in states.items()})
     tracks.write(args.tracks, args.spec["dataset"], datasets.split_rule(args.spec), source)
@@ -25,7 +26,10 @@ def main(args: Namespace) -> None:
 if __name__ == "__main__":
     options = program.parser(__doc__)
     options.add_argument(
-        "--paths", type=json.loads, required=True, help="JSON with the paths of the dataset, see howlow.specs.paths"
+        "--paths",
+        type=json.loads,
+        required=True,
+        help="JSON with the paths of the dataset, see howlow.config.specs.paths",
     )
     options.add_argument("--metadata", type=json.loads, default={}, help="JSON with the metadata files by name")
     options.add_argument("--tracks", type=Path, required=True, help="Parquet file to write")

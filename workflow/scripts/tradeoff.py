@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from howlow import effects, files, plots, program, resampling, tables
-from howlow import tradeoff as tradeoff_module
-from howlow.plots import tradeoff as tradeoff_plot
+from howlow import files, program
+from howlow.evaluation import resampling
+from howlow.names import CELL
 from howlow.representation import Representation
-from howlow.words import CELL
+from howlow.results import effects, plots, tables
+from howlow.results import tradeoff as tradeoff_module
+from howlow.results.plots import tradeoff as tradeoff_plot
 
 
 def main(args: Namespace) -> list[Path]:

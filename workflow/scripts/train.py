@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import archive, feeding, files, gpus, models, needs, program, provenance, records, training
-from howlow import tracks as tracks_module
+from howlow import files, gpus, program, provenance, records
+from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError
-from howlow.feeding import Feed
-from howlow.protocol import Epoch, Protocol
-from howlow.store import Store, content_digest, open_store, verify
+from howlow.features.store import Store, content_digest, open_store, verify
+from howlow.networks import archive, memory, models
+from howlow.training import batches, loop
+from howlow.training.batches import Feed
+from howlow.training.protocol import Epoch, Protocol
 
 
 def main(args: Namespace) -> None:
@@ -32,7 +34,7 @@ def main(args: Namespace) -> None:
         else:
             verify(args.manifest)
             batch_size = args.spec["training"]["batch_size"]
-            with gpus.place(args.gpus, args.sharing), training.out_of_memory_is_told(batch_size):
+            with gpus.place(args.gpus, args.sharing), loop.out_of_memory_is_told(batch_size):
                 _train(args, inputs)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
@@ -58,7 +60,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
     # This variable says which GPU is used. The cluster sets it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
-    device = training.prepare(spec["training"]["threads"], args.device)
+    device = loop.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
     model = models.build(
         spec["model"],
@@ -69,13 +71,13 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         seconds=spec["seconds"],
         **spec["options"],
     )
-    training.lay_out(model, device)
-    feed = feeding.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
+    loop.lay_out(model, device)
+    feed = batches.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
     splits = tracks.of_fold(spec.get("fold"))
     clips = {split: _clips(tracks, store, splits, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"
-    history, kept_epoch = training.train(
+    history, kept_epoch = loop.train(
         model,
         feed,
         clips["train"],
@@ -85,7 +87,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         checkpoint=checkpoint,
         identity=provenance.canonical(made_by),
     )
-    devices = [*(epoch.device for epoch in history), training.device_name(device)]  # the last one scores
+    devices = [*(epoch.device for epoch in history), loop.device_name(device)]  # the last one scores
 
     header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
@@ -119,13 +121,13 @@ def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> in
     if device.type != "cuda":
         return 0
     memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
-    value_bytes = training.precision(device).itemsize
-    if shortage := needs.gpu_shortage(spec, memory_mb, sharing, value_bytes):
-        raise training.TrainingError(shortage)
-    return needs.resident_mb(spec, memory_mb, sharing, value_bytes)
+    value_bytes = loop.precision(device).itemsize
+    if shortage := memory.gpu_shortage(spec, memory_mb, sharing, value_bytes):
+        raise loop.TrainingError(shortage)
+    return memory.resident_mb(spec, memory_mb, sharing, value_bytes)
 
 
-def _clips(tracks: tracks_module.Tracks, store: Store, splits: list[str], split: str) -> training.Clips:
+def _clips(tracks: tracks_module.Tracks, store: Store, splits: list[str], split: str) -> loop.Clips:
     """The clips of a split that are in the store, in the order of the tracks."""
     position = {clip_id: index for index, clip_id in enumerate(store.clip_ids)}
     rows = [
@@ -134,15 +136,15 @@ def _clips(tracks: tracks_module.Tracks, store: Store, splits: list[str], split:
         if of == split and clip_id in position
     ]
     indices = np.array([position[tracks.clip_ids[row]] for row in rows], dtype=int)
-    return training.Clips(indices, tracks.labels[rows])
+    return loop.Clips(indices, tracks.labels[rows])
 
 
 def _write_scores(
-    path: Path, model: torch.nn.Module, feed: Feed, clips: dict[str, training.Clips], tags: tuple[str, ...]
+    path: Path, model: torch.nn.Module, feed: Feed, clips: dict[str, loop.Clips], tags: tuple[str, ...]
 ) -> None:
     scored = [split for split in ("validation", "test") if len(clips[split].indices)]
     indices = np.concatenate([clips[split].indices for split in scored])
-    scores = np.concatenate([training.score(model, feed, clips[split].indices) for split in scored])
+    scores = np.concatenate([loop.score(model, feed, clips[split].indices) for split in scored])
     columns = {
         "clip_id": _strings([feed.store.clip_ids[index] for index in indices]),
         "split": _strings([split for split in scored for _ in clips[split].indices]),

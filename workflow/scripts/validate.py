@@ -3,7 +3,8 @@
 import argparse
 
 from howlow import config as configuration
-from howlow import program, specs
+from howlow import program
+from howlow.config import specs
 
 
 def main(args: argparse.Namespace) -> None:

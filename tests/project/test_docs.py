@@ -1,0 +1,67 @@
+"""The documentation agrees with the code that it follows from."""
+
+import importlib.util
+import re
+
+import pytest
+from conftest import ROOT
+
+from howlow import config
+
+
+@pytest.fixture(scope="module")
+def generate():
+    path = ROOT / "docs" / "generate.py"
+    specification = importlib.util.spec_from_file_location("generate", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_generated_parts_are_current(generate):
+    for path, text in generate.generated().items():
+        assert path.read_text() == text, f"{path.name} is out of date: run `make docs`"
+
+
+def _keys(schema):
+    """Every key in the schema."""
+    if isinstance(schema, dict):
+        properties = schema.get("properties", {})
+        yield from (key for key, declared in properties.items() if declared and "const" not in declared)
+        for value in schema.values():
+            yield from _keys(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _keys(value)
+
+
+def test_every_key_is_documented():
+    text = (ROOT / "config" / "README.md").read_text()
+    keys = set(_keys(config.schema()))
+    assert {"seeds", "n_mels", "orientation", "decay_epochs"} <= keys
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in text] == []
+
+
+def test_pictures_of_the_readme_are_there():
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", (ROOT / "README.md").read_text())
+    assert pictures
+    assert all((ROOT / picture).stat().st_size > 50_000 for picture in pictures)
+
+
+@pytest.mark.parametrize(
+    ("message", "source"),
+    [
+        ("howlow needs a Python of one of these versions: ", "Makefile"),
+        ("and there is no such file", "Makefile"),
+        (
+            "it ended without an error message; it may have been killed for lack of memory",
+            "workflow/howlow/planning/failures.py",
+        ),
+        ("an unexpected error in the program: ", "workflow/howlow/planning/failures.py"),
+        ("make room and start again", "workflow/howlow/planning/failures.py"),
+        ("Not beside the published figures: ", "workflow/scripts/tables.py"),
+    ],
+)
+def test_troubleshooting_speaks_of_what_is_said(message, source):
+    assert message in (ROOT / source).read_text()
+    assert message in (ROOT / "docs" / "troubleshooting.md").read_text()
