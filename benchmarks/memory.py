@@ -20,7 +20,8 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from training import Peak, own_bytes  # noqa: E402  (the benchmark beside this one)
 
-from howlow.networks import memory, models  # noqa: E402
+from howlow import networks  # noqa: E402
+from howlow.networks import memory  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
 from howlow.training import loop as howlow_training  # noqa: E402
 
@@ -33,7 +34,7 @@ def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
     """Memory of one kind of work, as a number of maps of the first layer in the type that the work computes in."""
     device = howlow_training.prepare(1)
     cell = Representation(sample_rate, n_mels, 1, "db")
-    model = models.build_cell(name, cell, n_tags=50, seconds=29.1, options=OPTIONS[name])
+    model = networks.build_cell(name, cell, n_tags=50, seconds=29.1, options=OPTIONS[name])
     howlow_training.lay_out(model, device)
     spectrograms = torch.randn(CLIPS, 1, n_mels, cell.n_frames(29.1))
     spec = {"model": name, "options": OPTIONS[name], "seconds": 29.1, "training": {"batch_size": CLIPS}}
@@ -50,7 +51,7 @@ def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
                     model.eval()(spectrograms)
     values = memory._training_values(spec, 1)
     if what == "scores":
-        values = memory._scoring_values(spec, CLIPS) / memory._SCORING_MAPS[name]
+        values = memory._scoring_values(spec, CLIPS) / networks.registry.network(name).SCORING_MAPS
     return (peak.bytes - before) / (4 * values)
 
 

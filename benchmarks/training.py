@@ -24,10 +24,10 @@ from torch.utils.data import DataLoader, Dataset
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow import files  # noqa: E402
+from howlow import files, networks  # noqa: E402
 from howlow.config import load, representations  # noqa: E402
 from howlow.features.store import Store, open_store  # noqa: E402
-from howlow.networks import cost, models  # noqa: E402
+from howlow.networks import cost  # noqa: E402
 from howlow.training import batches, loop  # noqa: E402
 
 N_TAGS = 50
@@ -54,7 +54,7 @@ def make_store(folder: Path, n_clips: int, shape: tuple[int, int] = SHAPE, made_
 def build(width: float, n_mels: int = 96, sample_rate: int = 12_000, hop_factor: int = 1) -> nn.Module:
     """VGG-CNN with the same weights at every call."""
     torch.manual_seed(0)
-    return models.build(
+    return networks.build(
         "vgg", sample_rate=sample_rate, n_mels=n_mels, hop_factor=hop_factor, n_tags=N_TAGS, width=width
     )
 

@@ -49,8 +49,10 @@ def key_tables(schema: dict[str, Any]) -> str:
         "A dataset of kind `table`": definitions["table"],
         "An experiment: `experiments[i]`": definitions["experiment"],
         "Its representations: `experiments[i].grid[j]`": definitions["grid"],
-        "Options of `vgg`: `experiments[i].options`": definitions["vgg"],
-        "Options of `musicnn`: `experiments[i].options`": definitions["musicnn"],
+        **{
+            f"Options of `{name}`: `experiments[i].options`": network["options"]
+            for name, network in definitions["networks"].items()
+        },
         "Training: `experiments[i].training`": definitions["training"],
         "All spectrograms: `spectrograms`": schema["properties"]["spectrograms"],
         "The figure: `figure1`": schema["properties"]["figure1"],
@@ -74,9 +76,9 @@ def _table(part: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def _default(key: str, declared: dict[str, Any], part: dict[str, Any], definitions: dict[str, Any]) -> str:
-    if part is definitions["training"] and key in definitions["vgg_training"]["properties"]:
-        by_model = {name: definitions[f"{name}_training"]["properties"][key] for name in ("vgg", "musicnn")}
-        return ", ".join(f"`{_yaml(default['default'])}` for `{name}`" for name, default in by_model.items())
+    by_network = {name: of["training"]["properties"].get(key) for name, of in definitions["networks"].items()}
+    if part is definitions["training"] and all(by_network.values()):
+        return ", ".join(f"`{_yaml(of['default'])}` for `{name}`" for name, of in by_network.items())
     if "default" in declared:
         value = declared["default"]
         return "as below" if value == {} else f"`{_yaml(value)}`"

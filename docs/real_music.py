@@ -15,7 +15,8 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from howlow.names import CELL, LOG_NAMES, METRICS, MODELS, representation  # noqa: E402
+from howlow.names import CELL, LOG_NAMES, METRICS, representation  # noqa: E402
+from howlow.networks.registry import NETWORKS  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
 from howlow.results.effects import Estimate  # noqa: E402
 
@@ -96,7 +97,7 @@ def search_table(search: pd.DataFrame) -> str:
     keys = ["model", "cell", "width", "batch_size", "learning_rate", "epochs", "decay_epochs"]
     means = search.groupby(keys, sort=False)["val_roc_auc"].agg(["size", "mean"])
     rows = [
-        [MODELS[model], _words(cell), _width(width), batch, f"{rate:g}", f"{epochs}, {decay}", n, f"{100 * mean:.1f}"]
+        [NETWORKS[model], _words(cell), _width(width), batch, f"{rate:g}", f"{epochs}, {decay}", n, f"{100 * mean:.1f}"]
         for (model, cell, width, batch, rate, epochs, decay), n, mean in means.itertuples()
     ]
     head = ["network", "representation", "width", "batch", "learning rate", "epochs, decay after", "seeds"]
@@ -205,7 +206,7 @@ def times_table(runs: pd.DataFrame) -> str:
     for (model, width, device), part in runs.groupby(["model", "width", "device"], sort=False):
         n_cells = len(part[CELL].drop_duplicates())
         rows.append(
-            [MODELS[model], _width(width), n_cells, len(part), device, f"{part['train_seconds'].sum() / 3600:.2f}"]
+            [NETWORKS[model], _width(width), n_cells, len(part), device, f"{part['train_seconds'].sum() / 3600:.2f}"]
         )
     return _table(["network", "width", "representations", "trainings", "device", "hours of trainings, added up"], rows)
 

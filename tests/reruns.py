@@ -234,9 +234,24 @@ TABLE = [
         code=_append("features/mel.py", _LINE),
     ),
     Change(
-        "a line of `howlow/networks/models.py`",
+        "a line of `howlow/networks/layers.py`",
         {"cost": 2, **_ALL_TRAININGS},
-        code=_append("networks/models.py", _LINE),
+        code=_append("networks/layers.py", _LINE),
+    ),
+    Change(
+        "a line of `howlow/networks/vgg.py`",
+        {"cost": 1, "train": 8, "evaluate": 4, **_OF_VGG},
+        code=_append("networks/vgg.py", _LINE),
+    ),
+    Change(
+        "a line of `howlow/networks/musicnn_layers.py`",
+        {"cost": 1, "train": 2, "evaluate": 1, **_OF_MUSICNN},
+        code=_append("networks/musicnn_layers.py", _LINE),
+    ),
+    Change(
+        "a further network in `howlow/networks/registry.py`",
+        {},
+        code=_append("networks/registry.py", '\nNETWORKS["resnet"] = "ResNet"\n'),
     ),
     Change(
         "a line of `howlow/results/statistics.py`",

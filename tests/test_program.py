@@ -118,7 +118,7 @@ def test_the_record_has_the_code_that_ran_and_not_what_it_was_edited_to(tmp_path
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
     path, record = tmp_path / "editing.py", tmp_path / "record.json"
     path.write_text(SELF_EDITING)
-    before = provenance.code(path)
+    before = provenance.code(path, {})
     subprocess.run([sys.executable, path, "--spec", "{}", "--record", record], check=True, timeout=60)
     assert "edited = True" in path.read_text()
     assert files.read_json(record)["code"] == before

@@ -18,17 +18,16 @@ import torch
 from conftest import ROOT, SCRIPTS, run_command, run_script, runtime_only
 from trained import LENGTH, MUSICNN, N_MELS, PUBLISHED, RATE, SECONDS, SPEC, TAGS, noise, write_audio, write_model
 
-from howlow import files, provenance, tagging
+from howlow import files, networks, provenance, tagging
 from howlow.data.tracks import Tracks
 from howlow.features import audio, mel
-from howlow.networks import models
 
 
 def expected(content, signal):
     """The probabilities of one window, computed step by step."""
     spec = content["spec"]
     keys = ("sample_rate", "n_mels", "hop_factor", "seconds")
-    model = models.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
+    model = networks.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
     model.load_state_dict(content["weights"])
     power = mel.mel_power(signal, RATE, N_MELS, content["window"])[:, :: spec["hop_factor"]]
     spectrogram = torch.from_numpy(mel.compress(power, spec["log_type"]))

@@ -4,8 +4,7 @@ import numpy as np
 import soundfile
 import torch
 
-from howlow import tagging
-from howlow.networks import models
+from howlow import networks, tagging
 
 RATE, N_MELS, SECONDS = 12_000, 8, 2.0
 LENGTH = round(RATE * SECONDS)
@@ -39,7 +38,7 @@ def write_model(path, window="periodic", **spec):
     spec = SPEC | spec
     torch.manual_seed(0)
     keys = ("sample_rate", "n_mels", "hop_factor", "seconds")
-    model = models.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
+    model = networks.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
     representation = tagging.Representation(*(spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "log_type")))
     batch = np.stack([tagging.spectrogram(noise(SECONDS, seed), representation, window) for seed in range(8)])
     for layer in model.modules():

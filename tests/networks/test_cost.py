@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from howlow.networks import cost, models
+from howlow import networks
+from howlow.networks import cost
 
 HOPS = (1, 2, 3, 4, 5, 10)
 # GMAC per clip of VGG-CNN at full width, by sample rate and number of bands, for each hop.
@@ -40,7 +41,7 @@ def test_there_are_44_sizes():
 def test_vgg_at_every_size(rate, n_mels, hop, n_frames, gmac):
     """The dense layer takes 2,048 values, so the last feature map has the size 1 x 1 wherever counting succeeds."""
     with torch.device("meta"):
-        model = models.build("vgg", sample_rate=rate, n_mels=n_mels, hop_factor=hop, n_tags=50)
+        model = networks.build("vgg", sample_rate=rate, n_mels=n_mels, hop_factor=hop, n_tags=50)
     assert cost.parameters(model) == 17_365_940
     assert cost.macs(model, n_mels, n_frames) / 1e9 == pytest.approx(gmac, abs=0.005 + 1e-9)
 
@@ -59,7 +60,9 @@ def test_macs_of_musicnn_by_hand(orientation, n_frames, n_segments):
     wide = 7 * 512 * (1024 * width + 512 * width + 512 * width // 2)
     dense = 1024 * 500 + 500 * 50
     with torch.device("meta"):
-        model = models.build("musicnn", sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, orientation=orientation)
+        model = networks.build(
+            "musicnn", sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, orientation=orientation
+        )
     assert cost.macs(model, 96, n_frames) == n_segments * (timbre + temporal + wide + dense)
 
 
@@ -72,7 +75,7 @@ def test_macs_counts_what_the_closed_form_does():
 
 @pytest.mark.parametrize("name", ["vgg", "musicnn"])
 def test_macs_are_half_of_what_pytorch_counts(name):
-    model = models.build(name, sample_rate=12_000, n_mels=48, hop_factor=2, n_tags=50, width=1 / 16).eval()
+    model = networks.build(name, sample_rate=12_000, n_mels=48, hop_factor=2, n_tags=50, width=1 / 16).eval()
     n_frames = 683
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model(torch.zeros(1, 1, 48, n_frames))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from howlow.networks import models
+from howlow import networks
 from howlow.representation import Representation
 from howlow.training import loop
 
@@ -24,13 +24,13 @@ ORIENTATIONS = pytest.mark.parametrize("orientation", ["intended", "published"])
 
 def vgg(representation, **options):
     rate, n_mels, hop = representation
-    return models.build("vgg", sample_rate=rate, n_mels=n_mels, hop_factor=hop, n_tags=N_TAGS, **options)
+    return networks.build("vgg", sample_rate=rate, n_mels=n_mels, hop_factor=hop, n_tags=N_TAGS, **options)
 
 
 def musicnn(**options):
     representation = {"sample_rate": 16_000, "n_mels": N_MELS, "hop_factor": 1}
     options = {"segment_frames": SEGMENT_FRAMES, "filters": 2, "width": 1 / 64} | options
-    return models.build("musicnn", n_tags=N_TAGS, **(representation | options))
+    return networks.build("musicnn", n_tags=N_TAGS, **(representation | options))
 
 
 @pytest.fixture(autouse=True)
@@ -186,14 +186,14 @@ FULL_MUSICNN = [
 @pytest.mark.parametrize(("name", "shapes"), [("vgg", FULL_VGG), ("musicnn", FULL_MUSICNN)])
 def test_filters_of_the_paper(name, shapes):
     with torch.device("meta"):
-        model = models.build(name, sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50)
+        model = networks.build(name, sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50)
     assert [tuple(weight.shape) for weight in model.parameters() if weight.ndim > 1] == shapes
 
 
 def test_width_is_that_of_all_filters_but_musicnns_first():
     with torch.device("meta"):
         built = {
-            key: models.build(key[0], sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, **{key[1]: value})
+            key: networks.build(key[0], sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, **{key[1]: value})
             for key, value in {("vgg", "width"): 1 / 4, ("musicnn", "width"): 1 / 4, ("musicnn", "filters"): 16}.items()
         }
     found = {key: [len(weight) for weight in model.parameters() if weight.ndim > 1] for key, model in built.items()}
@@ -209,7 +209,7 @@ def test_numbers_of_filters_are_rounded():
     """By hand: 12.8, 38.4, 76.8 and 204.8 filters, and 51.2 and 50 of MUSICNN's wide layers."""
     with torch.device("meta"):
         models_of = [
-            models.build(name, sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, width=0.1)
+            networks.build(name, sample_rate=16_000, n_mels=96, hop_factor=1, n_tags=50, width=0.1)
             for name in ("vgg", "musicnn")
         ]
     found = [[len(weight) for weight in model.parameters() if weight.ndim > 1] for model in models_of]
@@ -248,7 +248,7 @@ def variance_scaling(shape):
 @pytest.mark.parametrize(("name", "distribution"), [("vgg", glorot_uniform), ("musicnn", variance_scaling)])
 def test_initialization(name, distribution):
     torch.manual_seed(0)
-    model = models.build(name, sample_rate=16_000, n_mels=48, hop_factor=1, n_tags=50, width=1 / 4)
+    model = networks.build(name, sample_rate=16_000, n_mels=48, hop_factor=1, n_tags=50, width=1 / 4)
     weights = {key: weight for key, weight in model.named_parameters() if weight.ndim > 1}
     assert sum(weight.numel() > 1000 for weight in weights.values()) >= 4
     for key, weight in weights.items():
@@ -281,7 +281,7 @@ def test_logits_of_a_seed_stay_the_same(name, dtype):
     options = {"orientation": name, "filters": 4} if name != "vgg" else {}
     options |= {"segment_frames": 64} if name == "published" else {}
     torch.manual_seed(1)
-    model = models.build(
+    model = networks.build(
         "musicnn" if options else "vgg", sample_rate=12_000, n_mels=48, hop_factor=10, n_tags=4, width=1 / 16, **options
     )
     places = torch.arange(2 * 48 * 137, dtype=torch.float64).view(2, 1, 48, 137)
@@ -293,14 +293,14 @@ def test_logits_of_a_seed_stay_the_same(name, dtype):
 def test_seconds_decide_the_pooling():
     """At 22,050 Hz, 10 s have 863 frames, and x2 keeps 432 of them. The last layer pools 432 // 4 // 5 // 9 = 2."""
     with torch.device("meta"):
-        model = models.build("vgg", sample_rate=22_050, n_mels=64, hop_factor=2, n_tags=50, seconds=10)
+        model = networks.build("vgg", sample_rate=22_050, n_mels=64, hop_factor=2, n_tags=50, seconds=10)
         assert model(torch.empty(2, 1, 64, 432)).shape == (2, 50)
 
 
 @pytest.mark.parametrize(("orientation", "n_parameters"), [("published", 8_031_578), ("intended", 8_031_578 + 2_044)])
 def test_musicnn_has_the_published_number_of_parameters(orientation, n_parameters):
     with torch.device("meta"):
-        model = models.build(
+        model = networks.build(
             "musicnn",
             sample_rate=16_000,
             n_mels=96,
@@ -327,13 +327,13 @@ def test_musicnn_logits_stay_finite_where_activations_saturate(logit):
 def test_a_cell_has_its_representation_and_the_options_of_the_configuration():
     cell = Representation(16_000, 24, 3, "log")
     with torch.device("meta"):
-        model = models.build_cell("vgg", cell, n_tags=7, seconds=10, options={"width": 1 / 32})
+        model = networks.build_cell("vgg", cell, n_tags=7, seconds=10, options={"width": 1 / 32})
         assert model(torch.empty(2, 1, 24, 209)).shape == (2, 7)  # 626 frames at x1
-        segment = models.build_cell("musicnn", cell, n_tags=7, seconds=29.1, options={"segment_frames": 20})
+        segment = networks.build_cell("musicnn", cell, n_tags=7, seconds=29.1, options={"segment_frames": 20})
     assert [layer.out_channels for layer in model.features if isinstance(layer, torch.nn.Conv2d)] == [4, 12, 24, 64]
     assert segment.segment_frames == 20
 
 
 def test_unknown_network():
     with pytest.raises(ValueError, match="no network named 'resnet'"):
-        models.build("resnet", sample_rate=12_000, n_mels=96, hop_factor=1, n_tags=50)
+        networks.build("resnet", sample_rate=12_000, n_mels=96, hop_factor=1, n_tags=50)

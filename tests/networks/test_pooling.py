@@ -2,7 +2,8 @@
 
 import pytest
 
-from howlow.networks import pooling
+from howlow.errors import ShapeError
+from howlow.networks import vgg
 
 HOPS = (1, 2, 3, 4, 5, 10)
 N_FRAMES = {12_000: (1366, 683, 456, 342, 274, 137), 16_000: (1820, 910, 607, 455, 364, 182)}
@@ -26,7 +27,7 @@ TABLE_3_BANDS = {
 @pytest.mark.parametrize("rate", TABLE_3_TIME)
 def test_pooling_is_table_3_for_the_papers_sizes(rate, n_mels):
     for n_frames, frames in zip(N_FRAMES[rate], TABLE_3_TIME[rate], strict=True):
-        assert pooling.windows(n_mels, n_frames) == list(zip(TABLE_3_BANDS[n_mels], frames, strict=True))
+        assert vgg.windows(n_mels, n_frames) == list(zip(TABLE_3_BANDS[n_mels], frames, strict=True))
 
 
 # By hand: the row of the largest input of the table that is not larger, with all that is left in the last window.
@@ -41,18 +42,18 @@ def test_pooling_is_table_3_for_the_papers_sizes(rate, n_mels):
     ],
 )
 def test_other_sizes_have_the_windows_of_the_next_smaller_one_and_pool_the_rest(n_mels, n_frames, expected):
-    assert pooling.windows(n_mels, n_frames) == expected
+    assert vgg.windows(n_mels, n_frames) == expected
 
 
 def test_any_size_ends_at_one_by_one():
     for n_mels in range(1, 300):
         for n_frames in [*range(20, 200), *range(200, 10_000, 171)]:
             bands, frames = n_mels, n_frames
-            for height, width in pooling.windows(n_mels, n_frames):
+            for height, width in vgg.windows(n_mels, n_frames):
                 bands, frames = bands // height, frames // width
             assert (bands, frames) == (1, 1), (n_mels, n_frames)
 
 
 def test_too_few_frames_to_pool():
-    with pytest.raises(pooling.PoolingError, match="19 frames are too few for VGG-CNN, which needs at least 20"):
-        pooling.windows(96, 19)
+    with pytest.raises(ShapeError, match="19 frames are too few for VGG-CNN, which needs at least 20"):
+        vgg.windows(96, 19)

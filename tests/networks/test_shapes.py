@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 
-from howlow.errors import HowlowError
+from howlow import networks
+from howlow.errors import HowlowError, ShapeError
 from howlow.features import mel
-from howlow.networks import models, pooling, shapes
+from howlow.features.bands import max_mel_bands
 from howlow.representation import Representation
 
 # Both sides of the limits of the filter banks, of the pooling and of the filters.
@@ -28,8 +29,8 @@ OPTIONS = (
 
 def is_accepted(model, cell, options):
     try:
-        shapes.check_bands(model, cell.sample_rate, cell.n_mels)
-        shapes.check_frames(model, cell, SECONDS, options)
+        networks.check_bands(model, cell.sample_rate, cell.n_mels)
+        networks.check_frames(model, cell, SECONDS, options)
     except HowlowError:
         return False
     return True
@@ -42,7 +43,7 @@ def test_what_is_accepted_runs_forward_and_backward(model, options):
     small = {"width": 1e-9} | ({"filters": 1} if model == "musicnn" else {})
     for cell in accepted:
         with torch.device("meta"):  # shapes only, in milliseconds
-            network = models.build_cell(model, cell, n_tags=3, seconds=SECONDS, options=small | options)
+            network = networks.build_cell(model, cell, n_tags=3, seconds=SECONDS, options=small | options)
             n_frames = getattr(network, "segment_frames", cell.n_frames(SECONDS))
             logits = getattr(network, "segment_logits", network)(torch.empty(2, 1, cell.n_mels, n_frames))
             assert logits.shape == (2, 3)
@@ -56,7 +57,7 @@ def test_what_is_accepted_runs_forward_and_backward(model, options):
 def test_smallest_inputs_train_for_real(model, n_mels, options):
     """They are at the limit of what is accepted. One frame or band fewer is refused; see below."""
     cell = Representation(12_000, n_mels, 1, "db")
-    network = models.build_cell(model, cell, n_tags=2, seconds=3.2, options={"width": 0.01} | options)
+    network = networks.build_cell(model, cell, n_tags=2, seconds=3.2, options={"width": 0.01} | options)
     network(torch.randn(3, 1, n_mels, cell.n_frames(3.2))).sum().backward()
     assert all(torch.isfinite(weight.grad).all() for weight in network.parameters())
 
@@ -67,24 +68,24 @@ def test_smallest_inputs_train_for_real(model, n_mels, options):
 def test_networks_refuse_what_configurations_do(n_mels, options):
     cell = Representation(12_000, n_mels, 1, "db")
     for refuses in (
-        lambda: models.build_cell("musicnn", cell, n_tags=2, seconds=29.1, options=options),
-        lambda: shapes.check_frames("musicnn", cell, 29.1, options),
+        lambda: networks.build_cell("musicnn", cell, n_tags=2, seconds=29.1, options=options),
+        lambda: networks.check_frames("musicnn", cell, 29.1, options),
     ):
-        with pytest.raises(shapes.ShapeError, match="MUSICNN's filters span"):
+        with pytest.raises(ShapeError, match="MUSICNN's filters span"):
             refuses()
 
 
 def test_published_orientation_with_the_largest_hop_of_the_paper_is_refused():
     """29.1 s at 12 kHz and x10 have 137 frames, and a segment has 14, but the filters of 96 bands span 86."""
     cell = Representation(12_000, 96, 10, "db")
-    with pytest.raises(shapes.ShapeError, match="span 86 frames for 96 mel bands, but a segment has only 14"):
-        shapes.check_frames("musicnn", cell, 29.1, {"orientation": "published"})
-    shapes.check_frames("musicnn", cell, 29.1, {})
+    with pytest.raises(ShapeError, match="span 86 frames for 96 mel bands, but a segment has only 14"):
+        networks.check_frames("musicnn", cell, 29.1, {"orientation": "published"})
+    networks.check_frames("musicnn", cell, 29.1, {})
 
 
 @pytest.mark.parametrize("sample_rate", [1_000, 2_000, 2_001, 8_000, 12_000, 16_000, 22_050, 44_100, 96_000, 192_000])
 def test_largest_number_of_bands_is_the_filter_banks(sample_rate):
-    most = shapes.max_mel_bands(sample_rate)
+    most = max_mel_bands(sample_rate)
     assert mel.filter_bank(sample_rate, most).any(axis=1).all()
     with pytest.raises(mel.MelError):
         mel.filter_bank(sample_rate, most + 1)
@@ -94,11 +95,11 @@ def test_smallest_number_of_bands_is_the_filter_banks():
     assert mel.filter_bank(12_000, 2).any(axis=1).all()
     with pytest.raises(mel.MelError):
         mel.filter_bank(12_000, 1)
-    with pytest.raises(shapes.ShapeError, match="vgg at 12000 Hz takes 2 to 232 mel bands, not 1"):
-        shapes.check_bands("vgg", 12_000, 1)
+    with pytest.raises(ShapeError, match="vgg at 12000 Hz takes 2 to 232 mel bands, not 1"):
+        networks.check_bands("vgg", 12_000, 1)
 
 
 def test_fewest_frames_are_those_of_the_pooling():
-    shapes.check_frames("vgg", Representation(12_000, 8, 68, "db"), 29.1, {})  # 21 frames
-    with pytest.raises(pooling.PoolingError):
-        shapes.check_frames("vgg", Representation(12_000, 8, 72, "db"), 29.1, {})  # 19
+    networks.check_frames("vgg", Representation(12_000, 8, 68, "db"), 29.1, {})  # 21 frames
+    with pytest.raises(ShapeError):
+        networks.check_frames("vgg", Representation(12_000, 8, 72, "db"), 29.1, {})  # 19

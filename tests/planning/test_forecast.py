@@ -7,9 +7,9 @@ import pytest
 import yaml
 from conftest import ROOT, SCRIPTS
 
-from howlow import config
+from howlow import config, networks
 from howlow.errors import HowlowError
-from howlow.networks import cost, models
+from howlow.networks import cost
 from howlow.planning import forecast
 
 
@@ -74,7 +74,7 @@ def test_musicnn_trains_on_one_segment_of_a_clip(paper):
     (experiment,) = (e for e in paper["experiments"] if (e["dataset"], e["model"]) == ("mtat", "musicnn"))
     experiment["grid"] = [{"sample_rate": [12_000], "n_mels": [96], "hop_factor": [1], "log_type": ["db"]}]
     paper["experiments"] = [experiment]
-    model = models.build("musicnn", sample_rate=12_000, n_mels=96, hop_factor=1, n_tags=50)
+    model = networks.build("musicnn", sample_rate=12_000, n_mels=96, hop_factor=1, n_tags=50)
     whole_clip = cost.macs(model, 96, 1366)  # 10 segments of 141 frames
     flop = forecast.trainings(paper, {"mtat": {"train": 1}})["flop"].iloc[0]
     assert flop == pytest.approx(6 * whole_clip / 10 * 720 * 3)

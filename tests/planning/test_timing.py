@@ -10,10 +10,9 @@ import torch
 from conftest import TINY, run_script
 from small_training import MUSICNN, SPEC, make_data
 
-from howlow import config
+from howlow import config, networks
 from howlow.config import specs
 from howlow.features import mel
-from howlow.networks import models
 from howlow.planning import timing
 from howlow.planning.timing import Task, Work
 from howlow.representation import Representation
@@ -229,7 +228,7 @@ class TestTasks:
     def test_an_epoch_is_a_training_step_times_their_number(self, name, n_frames, monkeypatch):
         options = SPEC["options"] if name == "vgg" else MUSICNN["options"]
         torch.manual_seed(0)
-        model = models.build_cell(name, CELL, n_tags=3, seconds=29.1, options=options)
+        model = networks.build_cell(name, CELL, n_tags=3, seconds=29.1, options=options)
         seen, stored, feed = [], [], timing.feeding.feed
         monkeypatch.setattr(timing.feeding, "feed", lambda store, *rest: stored.append(store) or feed(store, *rest))
         model.register_forward_pre_hook(lambda layer, inputs: seen.append((layer.training, inputs[0].shape)))
@@ -248,7 +247,7 @@ class TestTasks:
     )
     def test_a_remainder_of_one_clip_is_no_step_of_its_own(self, n_clips, n_steps, size):
         sizes = []
-        model = models.build_cell("vgg", CELL, n_tags=3, seconds=29.1, options=SPEC["options"])
+        model = networks.build_cell("vgg", CELL, n_tags=3, seconds=29.1, options=SPEC["options"])
         model.register_forward_pre_hook(lambda layer, inputs: sizes.append(len(inputs[0])))
         tasks = timing.epoch(model, CELL, 29.1, CPU, n_clips=n_clips, batch_size=4, n_tags=3, dtype="float16")
         tasks["train_seconds_per_epoch"].call()
@@ -260,7 +259,7 @@ class TestTasks:
         seen = []
         for log_type in ("db", "log"):
             cell = Representation(12_000, 8, 10, log_type)
-            model = models.build_cell("vgg", cell, n_tags=3, seconds=29.1, options=SPEC["options"])
+            model = networks.build_cell("vgg", cell, n_tags=3, seconds=29.1, options=SPEC["options"])
             model.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0].clone()))
             tasks = timing.epoch(model, cell, 29.1, CPU, n_clips=4, batch_size=4, n_tags=3, dtype="float16")
             tasks["train_seconds_per_epoch"].call()
@@ -270,7 +269,7 @@ class TestTasks:
 
     def test_inference_is_per_clip_and_in_evaluation_mode(self):
         seen = []
-        model = models.build_cell("vgg", CELL, n_tags=3, seconds=29.1, options=SPEC["options"])
+        model = networks.build_cell("vgg", CELL, n_tags=3, seconds=29.1, options=SPEC["options"])
         model.train().register_forward_pre_hook(
             lambda layer, inputs: seen.append((layer.training, torch.is_inference_mode_enabled(), inputs[0].shape))
         )

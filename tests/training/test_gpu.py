@@ -15,10 +15,9 @@ import torch
 from conftest import SCRIPTS
 from small_training import MUSICNN, SPEC, changed, make_data, train
 
-from howlow import files
+from howlow import files, networks
 from howlow.errors import HowlowError
 from howlow.features.store import Store, open_store
-from howlow.networks import models
 from howlow.training import batches, loop
 
 NEEDS_GPU = [
@@ -49,7 +48,7 @@ def build(spec, device):
     """The network of a specification without dropout, which would draw other values on another device."""
     torch.manual_seed(spec["seed"])
     keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds")}
-    model = models.build(spec["model"], n_tags=2, **keys, **spec["options"])
+    model = networks.build(spec["model"], n_tags=2, **keys, **spec["options"])
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0

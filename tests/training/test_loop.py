@@ -9,8 +9,9 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from howlow import networks
 from howlow.features.store import Store
-from howlow.networks import archive, models
+from howlow.networks import archive
 from howlow.training import batches, loop
 from howlow.training.loop import Clips
 from howlow.training.protocol import Protocol
@@ -38,7 +39,7 @@ def _one_thread():
 
 def build(name="vgg", seed=1):
     torch.manual_seed(seed)
-    model = models.build(
+    model = networks.build(
         name, sample_rate=12_000, n_mels=N_MELS, hop_factor=HOP, n_tags=N_TAGS, seconds=29.1, **OPTIONS[name]
     )
     loop.lay_out(model, CPU)
@@ -530,7 +531,7 @@ class TestPreparation:
     @pytest.mark.parametrize(("width", "is_narrow"), [(1 / 32, True), (1 / 16, False)])
     def test_of_a_network(self, width, is_narrow):
         """Eight filters fill a block of oneDNN's convolutions, and four do not."""
-        model = models.build("vgg", sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=2, width=width)
+        model = networks.build("vgg", sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=2, width=width)
         loop.lay_out(model, CPU)
         assert torch.backends.mkldnn.enabled != is_narrow
         is_last = model.features[4].weight.is_contiguous(memory_format=torch.channels_last)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from howlow import files
+from howlow import files, networks
 from howlow.features.store import open_store
-from howlow.networks import models
 from howlow.planning import timing
 from howlow.representation import Representation
 from howlow.training import batches, loop
@@ -39,7 +38,7 @@ def clips(tmp_path_factory):
 
 def build(name):
     torch.manual_seed(0)
-    model = models.build(name, sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=N_TAGS, **OPTIONS[name])
+    model = networks.build(name, sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=N_TAGS, **OPTIONS[name])
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0  # dropout would drop other values in another type

@@ -17,11 +17,11 @@ from conftest import SCRIPTS
 from sklearn.metrics import roc_auc_score
 from small_training import MUSICNN, N_FRAMES, OUTPUTS, SPEC, SPLITS, changed, make_data, spectrograms, train
 
-from howlow import files, provenance
+from howlow import files, networks, provenance
 from howlow.data.tracks import Tracks
 from howlow.errors import HowlowError
 from howlow.features.store import Store, open_store
-from howlow.networks import memory, models
+from howlow.networks import memory
 from howlow.training import loop
 
 SPECS = {
@@ -62,7 +62,7 @@ def network(content):
     """The network of a `model.pt`."""
     spec = content["spec"]
     keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds")}
-    model = models.build(spec["model"], n_tags=len(content["tags"]), **keys, **spec["options"])
+    model = networks.build(spec["model"], n_tags=len(content["tags"]), **keys, **spec["options"])
     model.load_state_dict(content["weights"])
     return model.eval()
 
@@ -255,7 +255,7 @@ def other_clips(folder, monkeypatch):
 
 
 def other_code(folder, monkeypatch):
-    monkeypatch.setattr(provenance, "code", lambda script: {"training": "another digest"})
+    monkeypatch.setattr(provenance, "code", lambda script, spec: {"training": "another digest"})
     return SPEC
 
 

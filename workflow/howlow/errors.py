@@ -1,4 +1,4 @@
-"""The base class of all errors that the user can correct."""
+"""Errors that the user can correct."""
 
 
 class HowlowError(Exception):
@@ -6,3 +6,7 @@ class HowlowError(Exception):
 
     The programs in workflow/scripts print the message without a traceback and exit with 1.
     """
+
+
+class ShapeError(HowlowError):
+    """A network or a filter bank can't be built for an input of this size."""

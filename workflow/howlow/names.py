@@ -1,10 +1,9 @@
-"""The names of models, metrics and representations in tables, figures and sentences."""
+"""The names of metrics and representations in tables, figures and sentences."""
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 """The columns that identify the representation of a row, and together with dataset and model its cell."""
 
 LOG_NAMES = {"log": "log", "db": "dB"}
-MODELS = {"vgg": "VGG-CNN", "musicnn": "MUSICNN"}
 METRICS = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
 
 

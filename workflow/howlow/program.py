@@ -88,7 +88,8 @@ def _run(main: Main, options: argparse.ArgumentParser) -> None:
     if parent := getattr(args, "parent", None):  # commands for the user do not have this option
         _end_with(parent)
     if getattr(args, "record", None):
-        provenance.code(Path(inspect.getfile(main)))  # now, because the files may be edited while the program runs
+        # Now, because the files may be edited while the program runs.
+        provenance.code(Path(inspect.getfile(main)), args.spec)
     outputs = main(args)
     if outputs is not None and args.record:
         records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)

@@ -22,12 +22,13 @@ PLUMBING = (
     "gpus.py",
     "networks/archive.py",
     "networks/memory.py",
+    "networks/registry.py",
     "program.py",
     "provenance.py",
     "records.py",
     "syntax.py",
 )
-"""Modules that affect no number, only how programs start, report and write, and what they ask of a machine.
+"""Modules that affect no number, only how programs start, report and write, what they ask of a machine, and names.
 
 A change to one of them reruns nothing.
 """
@@ -46,22 +47,37 @@ def digest(spec: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
 
 
-@cache
-def code(script: Path) -> dict[str, str]:
+def code(script: Path, spec: dict[str, Any]) -> dict[str, str]:
     """Digests of the syntax trees of a program and of each module of this package that it imports, also indirectly.
 
-    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`.
+    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`. A program that builds a network
+    depends on the module of that one alone.
 
     Parameters
     ----------
     script : the program's file
+    spec : the specification of the job; if it has a `model`, this is the network
 
     Returns
     -------
     dict of digests by the name of the file, such as `howlow/features/mel.py`
     """
+    return dict(sorted((_code(script.resolve()) | _code_of_network(script.resolve(), spec.get("model"))).items()))
+
+
+@cache
+def _code_of_network(script: Path, model: str | None) -> dict[str, str]:
+    """Digests of the modules of a network, for a program that can build it by its name."""
+    if model is None or "howlow/networks/__init__.py" not in _code(script):
+        return {}
+    return _code(PACKAGE / "networks" / f"{model}.py")
+
+
+@cache
+def _code(path: Path) -> dict[str, str]:
+    """Digests of a file, and of each module of this package that it imports, also indirectly."""
     digests: dict[str, str] = {}
-    waiting = [script.resolve()]
+    waiting = [path]
     while waiting:
         path = waiting.pop()
         is_module = path.is_relative_to(PACKAGE)
@@ -69,7 +85,7 @@ def code(script: Path) -> dict[str, str]:
         if name not in digests and not (is_module and path.relative_to(PACKAGE).as_posix() in PLUMBING):
             digests[name], imported = _parse(path)
             waiting += imported
-    return dict(sorted(digests.items()))
+    return digests
 
 
 @cache

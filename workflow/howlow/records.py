@@ -41,7 +41,7 @@ def write(record: Path, spec: dict[str, Any], script: Path, outputs: Iterable[Pa
     """
     content = {
         "spec": spec,
-        "code": provenance.code(script),
+        "code": provenance.code(script, spec),
         "outputs": {os.path.relpath(path, record.parent): path.stat().st_size for path in outputs},
         "commit": provenance.commit(),
         "versions": provenance.versions(),

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from howlow import config, files
+from howlow import config, files, networks
 from howlow.errors import HowlowError
 from howlow.features import audio, mel
-from howlow.networks import archive, models
+from howlow.networks import archive
 from howlow.representation import Representation, n_samples
 
 # A file that is longer than a window by less than this is tagged by its centre, as a clip of the training is.
@@ -100,7 +100,7 @@ def _built(content: dict[str, Any]) -> Tagger:
     spec, tags = content["spec"], tuple(content["tags"])
     representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
     with torch.device("meta"):  # so that sizes in the settings allocate no memory
-        network = models.build_cell(
+        network = networks.build_cell(
             spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
         )
     types = {name: tensor.dtype for name, tensor in network.state_dict().items()}

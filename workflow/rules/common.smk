@@ -6,6 +6,7 @@ from howlow import config as configuration
 from howlow.networks import memory
 from howlow.config import specs
 from howlow.errors import HowlowError
+from howlow.networks.registry import NETWORKS
 from howlow.representation import Representation
 from snakemake.exceptions import WorkflowError
 
@@ -53,7 +54,7 @@ localrules:
 
 wildcard_constraints:
     dataset="[a-z][a-z0-9_-]*",
-    model="vgg|musicnn",
+    model="|".join(NETWORKS),
     sample_rate=r"\d+",
     n_mels=r"\d+",
     shard=r"\d+",

@@ -275,17 +275,12 @@ def program(rule, arguments):
     return f"exec python {script} {options} {arguments} > {{log}} 2>&1"
 
 
-def code(name):
-    """The digests of the code that a program runs."""
-    return provenance.code(SCRIPTS / f"{name}.py")
-
-
 def expected(rule, wildcards):
     """The expected content of the record of a job."""
     stage = STAGES[rule]
     made_by = {"spec": stage.spec(wildcards)}
     if stage.program != "download":  # changes in the code of downloading do not change what was downloaded
-        made_by["code"] = code(stage.program)
+        made_by["code"] = provenance.code(SCRIPTS / f"{stage.program}.py", made_by["spec"])
     return made_by | stage.also(wildcards)
 
 

@@ -8,7 +8,7 @@ from howlow.results import aggregation
 
 
 def main(args: Namespace) -> list[Path]:
-    code = {stage: provenance.code(Path(__file__).with_name(f"{stage}.py")) for stage in aggregation.STAGES}
+    code = {stage: provenance.code(Path(__file__).with_name(f"{stage}.py"), args.spec) for stage in aggregation.STAGES}
     aggregation.check(args.spec, args.results, code)
     runs = aggregation.runs(args.spec, args.results)
     summary = aggregation.summary(args.spec, args.results, runs)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from howlow import files, program
 from howlow.evaluation import resampling
-from howlow.names import MODELS
+from howlow.networks.registry import NETWORKS
 from howlow.results import answers, effects, statistics, tables
 
 
@@ -23,7 +23,7 @@ def main(args: Namespace) -> list[Path]:
     title, sections = "Do the representations differ?", answers.answers(on_average, pairs, folds)
     for (dataset, model), part in runs.groupby(["dataset", "model"], sort=False):
         if told := tables.mixture(part):
-            sections.append((f"How {MODELS[model]} was trained on {dataset}", [told]))
+            sections.append((f"How {NETWORKS[model]} was trained on {dataset}", [told]))
     text = tables.sections_to_markdown(title, sections)
     files.write_text(args.text, text)
     parts = [tables.sections_to_html(sections)]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from howlow import files, program
+from howlow import files, networks, program
 from howlow.data.tracks import read_tags
-from howlow.networks import cost, models
+from howlow.networks import cost
 from howlow.representation import Representation
 
 HEADER = ["cell", "gmac", "parameters", "bytes_per_clip"]
@@ -20,7 +20,7 @@ def main(args: Namespace) -> list[Path]:
     for name in program.progress(spec["cells"], "cost"):
         cell = Representation.parse(name)
         with torch.device("meta"):
-            model = models.build_cell(
+            model = networks.build_cell(
                 spec["model"], cell, n_tags=n_tags, seconds=spec["seconds"], options=spec["options"]
             )
         n_frames = cell.n_frames(spec["seconds"])

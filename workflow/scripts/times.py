@@ -4,9 +4,8 @@ from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
-from howlow import files, gpus, program
+from howlow import files, gpus, networks, program
 from howlow.data import tracks as tracks_module
-from howlow.networks import models
 from howlow.planning import timing
 from howlow.planning.timing import Task
 from howlow.representation import Representation
@@ -41,7 +40,7 @@ def _measure(args: Namespace) -> list[Path]:
     cells = {name: Representation.parse(name) for name in spec["cells"]}
 
     def network(cell: Representation) -> dict[str, Task]:
-        model = models.build_cell(
+        model = networks.build_cell(
             spec["model"], cell, n_tags=len(tracks.tags), seconds=spec["seconds"], options=spec["options"]
         )
         loop.lay_out(model, device)

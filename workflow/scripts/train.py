@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import files, gpus, program, provenance, records
+from howlow import files, gpus, networks, program, provenance, records
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.features.store import Store, content_digest, open_store, verify
-from howlow.networks import archive, memory, models
+from howlow.networks import archive, memory
 from howlow.training import batches, loop
 from howlow.training.batches import Feed
 from howlow.training.protocol import Epoch, Protocol
@@ -42,7 +42,7 @@ def main(args: Namespace) -> None:
 
 def _is_current(args: Namespace, inputs: dict[str, str]) -> bool:
     """Whether the results are already those of this training; its inputs may be new files with the same content."""
-    expected = {"spec": args.spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
+    expected = {"spec": args.spec, "code": provenance.code(Path(__file__), args.spec), "inputs": inputs}
     return records.difference(args.folder / "run.json", expected) is None and all(
         path.exists() for path in _results(args.folder)
     )
@@ -62,7 +62,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
     device = loop.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
-    model = models.build(
+    model = networks.build(
         spec["model"],
         sample_rate=spec["sample_rate"],
         n_mels=spec["n_mels"],
@@ -73,7 +73,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     )
     loop.lay_out(model, device)
     feed = batches.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
-    made_by = {"spec": spec, "code": provenance.code(Path(__file__)), "inputs": inputs}
+    made_by = {"spec": spec, "code": provenance.code(Path(__file__), spec), "inputs": inputs}
     splits = tracks.of_fold(spec.get("fold"))
     clips = {split: _clips(tracks, store, splits, split) for split in tracks_module.SPLITS}
     checkpoint = args.folder / "checkpoint.pt"

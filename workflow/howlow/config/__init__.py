@@ -14,9 +14,9 @@ import jsonschema
 import yaml
 from jsonschema.validators import extend
 
+from howlow import networks
 from howlow.config import strict_yaml
-from howlow.errors import HowlowError
-from howlow.networks import pooling, shapes
+from howlow.errors import HowlowError, ShapeError
 from howlow.representation import Representation
 
 SCHEMA_PATH = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
@@ -133,7 +133,19 @@ def _without_aliases(node: Any) -> Any:
 @cache
 def schema() -> dict[str, Any]:
     """The schema of the configuration, workflow/schemas/config.schema.yaml; it is read once and must not be changed."""
-    return yaml.safe_load(SCHEMA_PATH.read_text())
+    found = yaml.safe_load(SCHEMA_PATH.read_text())
+    networks_of, experiment = found["$defs"]["networks"], found["$defs"]["experiment"]
+    experiment["properties"]["model"]["enum"] = list(networks_of)
+    experiment["allOf"] = [_of_network(name) for name in networks_of]
+    return found
+
+
+def _of_network(name: str) -> dict[str, Any]:
+    """The part of the schema of an experiment that holds for one network."""
+    of_network = f"#/$defs/networks/{name}"
+    options = {"$ref": f"{of_network}/options", "default": {}}
+    parts = {"options": options, "training": {"$ref": f"{of_network}/training"}}
+    return {"if": {"properties": {"model": {"const": name}}}, "then": {"properties": parts}}
 
 
 def representations(experiment: dict[str, Any]) -> list[Representation]:
@@ -217,12 +229,12 @@ def _check_grids(config: dict[str, Any]) -> None:
 
 def _check_buildable(where: str, model: str, cell: Representation, seconds: float, options: dict[str, Any]) -> None:
     try:
-        shapes.check_bands(model, cell.sample_rate, cell.n_mels)
-    except shapes.ShapeError as error:
+        networks.check_bands(model, cell.sample_rate, cell.n_mels)
+    except ShapeError as error:
         raise ConfigError(f"{where}.n_mels: {error}") from None
     try:
-        shapes.check_frames(model, cell, seconds, options)
-    except (pooling.PoolingError, shapes.ShapeError) as error:
+        networks.check_frames(model, cell, seconds, options)
+    except ShapeError as error:
         raise ConfigError(f"{where}.hop_factor: {cell.name} of {seconds} s: {error}") from None
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from howlow import config as configuration
+from howlow.networks.registry import network
 
 DATASETS = ("mtat", "msd")
 """The kinds of the datasets for which the paper has figures."""
@@ -14,8 +15,8 @@ DATASETS = ("mtat", "msd")
 _DECIDES_NOTHING = {"audio", "device", "dtype", "exclude", "kind", "max_excluded", "root", "shards", "threads", "url"}
 _COUNTED = {"tags"}  # `howlow.results.published.unlike` compares the size of the data that these choose
 
-_FOR_MSD = {"filters": 16}
-"""Settings of MUSICNN on the Million Song Dataset."""
+_BY_DATASET = {("msd", "musicnn"): {"filters": 16}}
+"""Settings that a network has on a kind of dataset alone."""
 
 _AS_RUN = {"window": "symmetric", "orientation": "published", "segment_frames": 128}
 """Settings of the authors' code that differ from their paper, or from LibROSA."""
@@ -53,7 +54,7 @@ def remarks(config: dict[str, Any], experiment: dict[str, Any]) -> list[str]:
 
 def _settings(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Any]:
     """All settings that an experiment depends on, by their keys, which are unique."""
-    settings = {"segment_frames": "3 s"} if experiment["model"] == "musicnn" else {}
+    settings = {"segment_frames": "3 s"} if network(experiment["model"]).WORKS_ON_SEGMENTS else {}
     for part in (config["datasets"][experiment["dataset"]], config["spectrograms"]):
         settings |= part
     return settings | experiment["options"] | experiment["training"]
@@ -65,7 +66,7 @@ def _papers(kind: str, model: str) -> dict[str, Any]:
     config = {"datasets": {"d": {"kind": kind, "root": "d"}}, "experiments": [experiment]}
     complete = configuration.complete(config, "the paper's")
     settings = _settings(complete, complete["experiments"][0])
-    return settings | (_FOR_MSD if (kind, model) == ("msd", "musicnn") else {})
+    return settings | _BY_DATASET.get((kind, model), {})
 
 
 def _text(value: Any) -> str:

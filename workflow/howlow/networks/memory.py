@@ -1,12 +1,14 @@
 """The memory that a training needs, estimated without importing PyTorch.
 
-The feature maps of the first layer dominate the memory of both networks. The constants say how many such maps, or other
+The feature maps of the first layer dominate the memory of the networks. The constants say how many such maps, or other
 things of their size, exist at once. `python benchmarks/memory.py` measures that on narrow networks and few clips.
 """
 
 from math import ceil
 from typing import Any
 
+from howlow.networks import segment_frames
+from howlow.networks.registry import network
 from howlow.representation import Representation
 
 SCORE_BATCH = {"cpu": 8, "cuda": 16}
@@ -27,9 +29,6 @@ _MAPS = 4
 _GPU_MAPS = 4.5
 """Maps in a training step on a GPU. VGG-CNN saves 3.8 to 3.9 for its gradients, which take their place as the maps are
 freed. MUSICNN saves 1.4 to 1.7."""
-
-_SCORING_MAPS = {"vgg": 3.2, "musicnn": 1.0}
-"""Maps while clips are scored. Measured: 2.4 to 3.1 and 0.8 to 0.9. A map of MUSICNN is that of a segment."""
 
 _FLOAT32, _BFLOAT16 = 4, 2
 _SPARE = 1.5
@@ -95,27 +94,25 @@ def _mb(n_bytes: float) -> int:
 
 
 def _training_values(spec: dict[str, Any], n_maps: float) -> float:
-    """Number of values that a training step holds at once. MUSICNN trains on one segment of each clip."""
+    """Number of values that a training step holds at once. It has one input of each clip."""
     return n_maps * spec["training"]["batch_size"] * _map_values(spec)
 
 
 def _scoring_values(spec: dict[str, Any], n_clips: int) -> float:
     """Number of values that are held while `n_clips` whole clips are scored."""
-    cell = _cell(spec)
-    n_inputs = ceil(cell.n_frames(spec["seconds"]) / _segment_frames(spec)) if spec["model"] == "musicnn" else 1
-    return _SCORING_MAPS[spec["model"]] * n_clips * n_inputs * _map_values(spec)
+    n_inputs = ceil(_cell(spec).n_frames(spec["seconds"]) / _input_frames(spec))
+    return network(spec["model"]).SCORING_MAPS * n_clips * n_inputs * _map_values(spec)
 
 
 def _map_values(spec: dict[str, Any]) -> float:
-    """Number of values in the first layer's maps of one input: a clip, or a segment for MUSICNN."""
-    if spec["model"] == "vgg":
-        return 128 * spec["options"]["width"] * spec["n_mels"] * _cell(spec).n_frames(spec["seconds"])
-    n_filters = 14 * spec["options"]["filters"] * 1.2  # six shapes of filters; 1.2 covers both orientations
-    return n_filters * spec["n_mels"] * _segment_frames(spec)
+    """Number of values in the first layer's maps of one input: a clip, or a segment of one."""
+    return network(spec["model"]).map_values(_cell(spec), _input_frames(spec), spec["options"])
 
 
-def _segment_frames(spec: dict[str, Any]) -> int:
-    return spec["options"].get("segment_frames") or _cell(spec).segment_frames
+def _input_frames(spec: dict[str, Any]) -> int:
+    """Number of frames of an input."""
+    cell = _cell(spec)
+    return segment_frames(spec["model"], cell, spec["options"]) or cell.n_frames(spec["seconds"])
 
 
 def _cell(spec: dict[str, Any]) -> Representation:

@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 import torch
 
+from howlow import networks
 from howlow.config import representations, specs
 from howlow.data import datasets, demo
 from howlow.data.datasets.metadata import chosen_tags
 from howlow.data.tracks import SPLITS, Tracks
-from howlow.networks import cost, models
+from howlow.networks import cost
 from howlow.representation import Representation, n_samples
 
 FEW_CLIPS = 3000
@@ -167,7 +168,7 @@ def _flop(macs: int, n_train: int, epochs: int) -> float:
 
 def _macs(experiment: dict[str, Any], cell: Representation, seconds: float, n_tags: int) -> int:
     with torch.device("meta"):
-        model = models.build_cell(
+        model = networks.build_cell(
             experiment["model"], cell, n_tags=n_tags, seconds=seconds, options=experiment["options"]
         )
     # MUSICNN trains on one segment of a clip.

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow.names import LOG_NAMES, METRICS, MODELS
+from howlow.names import LOG_NAMES, METRICS
+from howlow.networks.registry import NETWORKS
 from howlow.results.effects import ALPHA, PAPERS_STEPS
 
 _STEP = ["axis", "from", "to"]
@@ -56,7 +57,7 @@ def _section(effects: pd.DataFrame, single: dict[Any, pd.DataFrame], n_folds: in
     n_seeds = effects["n_seeds"].iloc[0]
     seeds = f"{n_seeds} seeds" if n_seeds > 1 else "one seed, which leaves nothing to test between seeds"
     in_folds = f", each of {n_folds} folds tested with {n_seeds // n_folds} of them" if n_folds else ""
-    heading = f"{MODELS[effects['model'].iloc[0]]} on {effects['dataset'].iloc[0]}, {seeds}{in_folds}"
+    heading = f"{NETWORKS[effects['model'].iloc[0]]} on {effects['dataset'].iloc[0]}, {seeds}{in_folds}"
     effects = effects.assign(has_folds=n_folds > 0)
     steps = {key: part.to_dict("records") for key, part in effects.groupby(_STEP, sort=False)}
     asked: list[Any] = [key for key in PAPERS_STEPS if key in steps]

@@ -4,7 +4,7 @@ One linear model of all runs of an experiment gives it: every cell has its mean,
 and what is left varies alike everywhere. It is the two-way layout without interaction (Montgomery, "Design and Analysis
 of Experiments", section 4.1). Where the runs contradict the model, the interval does without the refuted assumption.
 
-The model knows the variation between trainings. The variation between test clips comes from `howlow.evaluation.resampling`.
+The model knows the variation between trainings. That between test clips comes from `howlow.evaluation.resampling`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -49,8 +49,8 @@ def compare(
     Returns
     -------
     pd.DataFrame with one row for each pair and metric, in points where the column's name says so, and columns as in
-    `howlow.results.effects.average_effects`. `p_seeds` and the limits that end in `_seeds_points` are of the paper's t-test,
-    which knows the variation between trainings on these test clips. Holm's correction is among the pairs of one
+    `howlow.results.effects.average_effects`. `p_seeds` and the limits that end in `_seeds_points` are of the paper's
+    t-test, which knows the variation between trainings on these test clips. Holm's correction is among the pairs of one
     question (`from` against `to` on one axis, for one dataset, model and metric). With fewer than two seeds, or without
     any deviation, the columns of the tests are empty.
     """

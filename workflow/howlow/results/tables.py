@@ -7,7 +7,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from howlow.names import CELL, LOG_NAMES, METRICS, MODELS, deviation
+from howlow.names import CELL, LOG_NAMES, METRICS, deviation
+from howlow.networks.registry import NETWORKS
 
 _KEYS = ["dataset", "model", *CELL]
 
@@ -66,7 +67,7 @@ def caption(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     if _is_constant(table["log_type"]):
         constant.append(f"{LOG_NAMES[table['log_type'].iloc[0]]} log-compression")
     what = ", ".join([*constant, deviation(n_seeds, n_folds)])
-    text = f"ROC AUC and PR AUC in percent of {MODELS[model]} on {dataset}, {what}."
+    text = f"ROC AUC and PR AUC in percent of {NETWORKS[model]} on {dataset}, {what}."
     of_trainings = [mixture(table)] if "device" in table else []
     return " ".join(filter(None, [text, *of_trainings, *notes.get((dataset, model), [])]))
 
@@ -113,7 +114,7 @@ def to_latex(table: pd.DataFrame, label: str, notes: Notes = _NO_NOTES) -> str:
 def to_html(table: pd.DataFrame, notes: Notes = _NO_NOTES) -> str:
     """The same tables as HTML, for `page`."""
     shown = [
-        f"<h2>{escape(MODELS[part['model'].iloc[0]])} on {escape(part['dataset'].iloc[0])}</h2>"
+        f"<h2>{escape(NETWORKS[part['model'].iloc[0]])} on {escape(part['dataset'].iloc[0])}</h2>"
         f"<p>{escape(caption(part, notes))}</p>{readable(part).to_html(index=False, border=0)}"
         for part in groups(table)
     ]

@@ -11,7 +11,8 @@ import pandas as pd
 
 from howlow import names
 from howlow.evaluation.resampling import Resampled
-from howlow.names import CELL, METRICS, MODELS
+from howlow.names import CELL, METRICS
+from howlow.networks.registry import NETWORKS
 from howlow.results.effects import UNKNOWN, Estimate, both, fit, matrix, of_clips
 from howlow.results.selection import from_best
 from howlow.results.spread import differs
@@ -157,7 +158,7 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
     heading : str
     sentences : list of str
     """
-    heading = f"{MODELS[table['model'].iloc[0]]} on {table['dataset'].iloc[0]}"
+    heading = f"{NETWORKS[table['model'].iloc[0]]} on {table['dataset'].iloc[0]}"
     if not table["is_chosen"].any():
         return heading, ["No representation can be chosen, because no tag tells the validation clips apart."]
     best = table[table["is_chosen"]].iloc[0]

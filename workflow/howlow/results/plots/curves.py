@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from howlow.names import MODELS
+from howlow.networks.registry import NETWORKS
 from howlow.results.plots import BANDS_PALETTE, STYLE, WIDTH_INCHES, title
 
 LOSSES = {"train_loss": "training loss", "val_loss": "validation loss"}
@@ -42,5 +42,5 @@ def curves(history: pd.DataFrame, dataset: str, model: str) -> Figure:
         axes[0].set_ylabel("binary cross-entropy")
         handles = [plt.Line2D([], [], color=colour, label=f"{n_mels} bands") for n_mels, colour in colours.items()]
         figure.legend(handles=handles, loc="outside right center", frameon=False)
-        figure.suptitle(f"{MODELS[model]} on {dataset}, every cell and seed", x=0.01, ha="left", fontsize=8)
+        figure.suptitle(f"{NETWORKS[model]} on {dataset}, every cell and seed", x=0.01, ha="left", fontsize=8)
     return figure

@@ -11,7 +11,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howlow.names import LOG_NAMES, METRICS, MODELS, deviation
+from howlow.names import LOG_NAMES, METRICS, deviation
+from howlow.networks.registry import NETWORKS
 from howlow.results.plots import STYLE, WIDTH_INCHES, title
 
 # Okabe and Ito's blue and vermilion differ in grey, too. Shape and filling also tell the log types apart.
@@ -55,7 +56,7 @@ def figure1(summary: pd.DataFrame) -> Figure:
             _separate_groups(axis, places)
         figure.align_ylabels()
         dataset, model, n_seeds, n_folds = summary[["dataset", "model", "n_seeds", "n_folds"]].iloc[0]
-        figure.suptitle(f"{MODELS[model]} on {dataset}: {deviation(n_seeds, n_folds)}", x=0.01, ha="left", fontsize=8)
+        figure.suptitle(f"{NETWORKS[model]} on {dataset}: {deviation(n_seeds, n_folds)}", x=0.01, ha="left", fontsize=8)
     return figure
 
 

@@ -8,7 +8,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howlow.names import LOG_NAMES, MODELS
+from howlow.names import LOG_NAMES
+from howlow.networks.registry import NETWORKS
 from howlow.results.plots import STYLE, WIDTH_INCHES, title
 
 _RICH_FIRST = ["sample_rate_hz", "n_mels", "hop_factor"]
@@ -61,7 +62,7 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
         rate, n_mels, hop_factor = lost.columns.to_frame().iloc[0]
         logs = " and ".join(LOG_NAMES[log] for log in sorted(metrics["log_type"].unique()))
         figure.suptitle(
-            f"{MODELS[model]} on {dataset}, {logs}: tags that lose most first; the number beside a tag is its ROC AUC"
+            f"{NETWORKS[model]} on {dataset}, {logs}: tags that lose most first; the number beside a tag is its ROC AUC"
             f" (%) with {n_mels} bands, ×{hop_factor}, {rate / 1000:g} kHz",
             x=0.01,
             ha="left",

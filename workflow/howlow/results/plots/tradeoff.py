@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from howlow.names import METRICS, MODELS
+from howlow.names import METRICS
+from howlow.networks.registry import NETWORKS
 from howlow.results.plots import BANDS_PALETTE, STYLE, WIDTH_INCHES, title
 from howlow.results.tradeoff import pareto
 
@@ -70,7 +71,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
             columnspacing=1.0,
         )
         dataset, model = table[["dataset", "model"]].iloc[0]
-        title(axes[0][0], f"{MODELS[model]} on {dataset}")
+        title(axes[0][0], f"{NETWORKS[model]} on {dataset}")
     return figure
 
 

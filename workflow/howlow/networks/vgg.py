@@ -1,11 +1,27 @@
-"""Max-pooling windows of VGG-CNN: the paper's Table III, and an extension of it to inputs of other sizes.
+"""VGG-CNN, which takes whole clips: its pooling windows, the paper's Table III, and an extension of it to other sizes.
 
 The rule is the same for bands and for frames. Take the row of the table for the largest input that is not larger than
 this one. It has the windows of the first three layers, and the last layer's window spans all that is left. A window
 that is larger than what is left is cut to it. For all of the paper's 88 inputs this gives the windows of Table III.
+
+The layers are in `vgg_layers.py`, because the configuration is checked without importing PyTorch.
 """
 
-from howlow.errors import HowlowError
+from typing import TYPE_CHECKING, Any
+
+from howlow.errors import ShapeError
+from howlow.networks.keras import BATCH_NORM_MOMENTUM
+from howlow.representation import Representation
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MIN_BANDS = 2
+WORKS_ON_SEGMENTS = False
+N_FILTERS = (128, 384, 768, 2048)
+
+SCORING_MAPS = 3.2
+"""Measured: 2.4 to 3.1."""
 
 TIME = {
     137: (4, 5, 4),  # 12 kHz, x10
@@ -38,8 +54,29 @@ MIN_FRAMES = 20
 """Number of frames that the first two layers pool into one; with fewer, the other layers have nothing to pool."""
 
 
-class PoolingError(HowlowError):
-    """VGG-CNN can't be built for an input of this size."""
+def build(
+    cell: Representation,
+    *,
+    n_tags: int,
+    seconds: float,
+    width: float = 1.0,
+    batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+) -> "nn.Module":
+    """Build the network, see `howlow.networks.build`."""
+    from howlow.networks.vgg_layers import VGG
+
+    n_filters = [max(1, round(n * width)) for n in N_FILTERS]
+    return VGG(windows(cell.n_mels, cell.n_frames(seconds)), n_filters, n_tags, batch_norm_momentum)
+
+
+def check_frames(cell: Representation, seconds: float, options: dict[str, Any]) -> None:
+    """Refuse clips with too few frames; raises ShapeError."""
+    windows(cell.n_mels, cell.n_frames(seconds))
+
+
+def map_values(cell: Representation, n_frames: int, options: dict[str, Any]) -> float:
+    """Number of values in the first layer's maps of one clip."""
+    return N_FILTERS[0] * options["width"] * cell.n_mels * n_frames
 
 
 def windows(n_mels: int, n_frames: int) -> list[tuple[int, int]]:
@@ -47,11 +84,11 @@ def windows(n_mels: int, n_frames: int) -> list[tuple[int, int]]:
 
     Raises
     ------
-    PoolingError
+    ShapeError
         if there are fewer than `MIN_FRAMES` frames
     """
     if n_frames < MIN_FRAMES:
-        raise PoolingError(f"{n_frames} frames are too few for VGG-CNN, which needs at least {MIN_FRAMES}")
+        raise ShapeError(f"{n_frames} frames are too few for VGG-CNN, which needs at least {MIN_FRAMES}")
     return list(zip(_along(n_mels, BANDS), _along(n_frames, TIME), strict=True))
 
 

@@ -1,54 +1,11 @@
-"""The networks, from spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)."""
-
-from typing import Any
+"""The layers of MUSICNN, from spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from howlow.networks import pooling, shapes
+from howlow.networks.keras import BATCH_NORM_EPSILON
 from howlow.networks.layers import Float32Linear, NormalizeAndPool
-from howlow.representation import CLIP_SECONDS, Representation
-
-# Keras's defaults, which the paper's authors used; PyTorch's momentum is one minus Keras's.
-BATCH_NORM_EPSILON = 1e-3
-BATCH_NORM_MOMENTUM = 0.01
-
-
-class VGG(nn.Module):
-    """VGG-CNN: four 3x3 convolutions with batch normalization, ELU and max pooling (Tables I and III).
-
-    `build` chooses the pooling windows for a representation. At full width it has 17,365,940 parameters for 50 tags,
-    whatever the size of its input.
-    """
-
-    def __init__(self, windows: list[tuple[int, int]], n_tags: int, width: float, batch_norm_momentum: float):
-        super().__init__()
-        layers: list[nn.Module] = [nn.BatchNorm2d(1, BATCH_NORM_EPSILON, batch_norm_momentum)]
-        n_in = 1
-        for n_full, window in zip((128, 384, 768, 2048), windows, strict=True):
-            n_out = max(1, round(n_full * width))
-            layers += [
-                nn.Conv2d(n_in, n_out, 3, padding="same"),
-                # ELU is monotonic: after the pooling it gives the same values, and has fewer to compute.
-                NormalizeAndPool(n_out, window, BATCH_NORM_EPSILON, batch_norm_momentum),
-                nn.ELU(),
-            ]
-            n_in = n_out
-        self.features = nn.Sequential(*layers)
-        self.classifier = Float32Linear(n_in, n_tags)
-        self.apply(_initialize_as_keras)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, n_tags) of spectrograms (batch, 1, n_mels, n_frames)."""
-        return self.classifier(self.features(x).flatten(1))  # features: (batch, channels, 1, 1)
-
-
-def _initialize_as_keras(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 class MUSICNN(nn.Module):
@@ -69,6 +26,7 @@ class MUSICNN(nn.Module):
         segment_frames: int,
         n_tags: int,
         *,
+        heights: tuple[int, int],
         orientation: str,
         filters: int,
         width: float,
@@ -93,7 +51,7 @@ class MUSICNN(nn.Module):
                 # The maximum over all positions of the filter on the axis of frequency.
                 NormalizeAndPool(filters * multiple, (n_rows - height + 1, 1), BATCH_NORM_EPSILON, batch_norm_momentum),
             )
-            for height in shapes.timbre_heights(n_mels)
+            for height in heights
             for n_columns, multiple in ((7, 2), (3, 4), (1, 8))
         )
         self.temporal = nn.ModuleList(
@@ -170,77 +128,3 @@ def _initialize_by_fan_in(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def build_cell(name: str, cell: Representation, *, n_tags: int, seconds: float, options: dict[str, Any]) -> nn.Module:
-    """Build the network of one cell, from its representation and the options of the configuration."""
-    return build(
-        name,
-        sample_rate=cell.sample_rate,
-        n_mels=cell.n_mels,
-        hop_factor=cell.hop_factor,
-        n_tags=n_tags,
-        seconds=seconds,
-        **options,
-    )
-
-
-def build(
-    name: str,
-    *,
-    sample_rate: int,
-    n_mels: int,
-    hop_factor: int,
-    n_tags: int,
-    width: float = 1.0,
-    seconds: float = CLIP_SECONDS,
-    batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
-    orientation: str = "intended",
-    filters: int = 32,
-    segment_frames: int | None = None,
-) -> nn.Module:
-    """Build a network for one representation; its weights follow `torch.manual_seed`.
-
-    Parameters
-    ----------
-    name : `vgg` or `musicnn`
-    sample_rate : int, in Hz
-    n_mels : int, number of mel bands
-    hop_factor : int, the hop in units of 256 samples
-    n_tags : int
-    width : float
-        factor for the number of filters of every layer, in MUSICNN of those after the first; the paper's is 1
-    seconds : float, length of the clips; it decides VGG-CNN's pooling
-    batch_norm_momentum : float
-        share of the newest batch in the running statistics, as in PyTorch; the paper's is 0.01, and a training of
-        fewer than some 500 steps needs more
-    orientation : `intended` or `published`, see `MUSICNN`
-    filters : int, number of temporal filters of each length in MUSICNN; the paper's is 32, and 16 for the MSD
-    segment_frames : int, length of MUSICNN's segments; None is 3 s
-
-    Raises
-    ------
-    PoolingError
-        if the clips have too few frames for VGG-CNN
-    ShapeError
-        if MUSICNN's filters don't fit its segments
-    ValueError
-        if there is no such network
-    """
-    representation = Representation(sample_rate, n_mels, hop_factor, "db")  # the log type does not matter here
-    if name == "vgg":
-        windows = pooling.windows(n_mels, representation.n_frames(seconds))
-        return VGG(windows, n_tags, width, batch_norm_momentum)
-    if name == "musicnn":
-        segment_frames = segment_frames or representation.segment_frames
-        shapes.check_filters(n_mels, segment_frames, orientation)
-        return MUSICNN(
-            n_mels,
-            segment_frames,
-            n_tags,
-            orientation=orientation,
-            filters=filters,
-            width=width,
-            batch_norm_momentum=batch_norm_momentum,
-        )
-    raise ValueError(f"there is no network named {name!r}")

@@ -1,0 +1,1 @@
+"""The datasets: their metadata, their splits, and the files of their clips."""

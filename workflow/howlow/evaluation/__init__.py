@@ -1,0 +1,1 @@
+"""How well trained networks tag: scores, metrics, and the metrics of resampled clips."""

@@ -1,0 +1,1 @@
+"""From audio files to mel-spectrograms, and how they are stored and read."""

@@ -1,0 +1,1 @@
+"""What a run takes, how it is planned, and how it fares."""

@@ -1,0 +1,1 @@
+"""From the metrics of all trainings to tables, statistics, figures and sentences."""

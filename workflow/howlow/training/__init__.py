@@ -1,0 +1,1 @@
+"""The training of networks: batches, the protocol, and the loop."""
