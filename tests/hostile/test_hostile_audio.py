@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import run_script
-from test_audio import encode
+from encoded import encode
 
 from howlow import files
 from howlow.data import tracks
