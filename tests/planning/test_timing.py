@@ -229,8 +229,8 @@ class TestTasks:
         options = SPEC["options"] if name == "vgg" else MUSICNN["options"]
         torch.manual_seed(0)
         model = networks.build_cell(name, CELL, n_tags=3, seconds=29.1, options=options)
-        seen, stored, feed = [], [], timing.feeding.feed
-        monkeypatch.setattr(timing.feeding, "feed", lambda store, *rest: stored.append(store) or feed(store, *rest))
+        seen, stored, feed = [], [], timing.batches.feed
+        monkeypatch.setattr(timing.batches, "feed", lambda store, *rest: stored.append(store) or feed(store, *rest))
         model.register_forward_pre_hook(lambda layer, inputs: seen.append((layer.training, inputs[0].shape)))
         before = {name: value.clone() for name, value in model.named_parameters()}
         tasks = timing.epoch(model, CELL, 29.1, CPU, n_clips=30, batch_size=8, n_tags=3, dtype="float16")
