@@ -37,7 +37,8 @@ def test_skips_are_failures_unless_listed(reason, only_listed, outcome, tmp_path
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_some.py").write_text(TESTS.format(reason=reason))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HOWLOW", "PYTEST"))}
-    environment |= {"PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests'}"} | ({"HOWLOW_LISTED_SKIPS_ONLY": "1"} if only_listed else {})
+    environment |= {"PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests'}"}
+    environment |= {"HOWLOW_LISTED_SKIPS_ONLY": "1"} if only_listed else {}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", tmp_path]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert outcome in process.stdout
