@@ -20,7 +20,7 @@ from torch import Tensor
 from training import make_store
 
 from howlow.features.store import Store, open_store
-from howlow.training import batches, loop
+from howlow.training import batches, devices
 from howlow.training.batches import Feed, Segments
 
 SHAPE = (96, 1820)
@@ -88,7 +88,7 @@ def measure(folder: Path, n_clips: int, hop_factor: int, log_type: str, is_segme
 
 
 def main(n_clips: int, rounds: int) -> None:
-    loop.prepare(1)
+    devices.prepare(1)
     readers = " | ".join(f"{number} reader{'s' * (number > 1)}" for number in READERS)
     print(f"| input | plain, clips/s | {readers} | ratio to the plain way | on a CPU: ratio to the plain way |")
     print("|---" * (len(READERS) + 4) + "|")

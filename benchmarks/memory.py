@@ -23,7 +23,7 @@ from training import Peak, own_bytes  # noqa: E402  (the benchmark beside this o
 from howlow import networks  # noqa: E402
 from howlow.networks import memory  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.training import loop as howlow_training  # noqa: E402
+from howlow.training import devices  # noqa: E402
 
 OPTIONS = {"vgg": {"width": 0.25}, "musicnn": {"width": 0.25, "filters": 8}}
 CLIPS = 4
@@ -32,10 +32,10 @@ WHAT = {"step": "training step on a CPU", "saved": "saved for the gradients on a
 
 def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
     """Memory of one kind of work, as a number of maps of the first layer in the type that the work computes in."""
-    device = howlow_training.prepare(1)
+    device = devices.prepare(1)
     cell = Representation(sample_rate, n_mels, 1, "db")
     model = networks.build_cell(name, cell, n_tags=50, seconds=29.1, options=OPTIONS[name])
-    howlow_training.lay_out(model, device)
+    devices.lay_out(model, device)
     spectrograms = torch.randn(CLIPS, 1, n_mels, cell.n_frames(29.1))
     spec = {"model": name, "options": OPTIONS[name], "seconds": 29.1, "training": {"batch_size": CLIPS}}
     spec |= {"sample_rate": sample_rate, "n_mels": n_mels, "hop_factor": 1, "log_type": "db"}

@@ -28,7 +28,12 @@ from howlow import files, networks  # noqa: E402
 from howlow.config import load, representations  # noqa: E402
 from howlow.features.store import Store, open_store  # noqa: E402
 from howlow.networks import cost  # noqa: E402
-from howlow.training import batches, loop  # noqa: E402
+from howlow.training import (  # noqa: E402
+    batches,
+    devices,
+    loop,
+)
+from howlow.training.adam import Adam  # noqa: E402
 
 N_TAGS = 50
 SHAPE = (96, 1366)
@@ -88,10 +93,10 @@ def plain_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int)
 
 def howlow_steps(folder: Path, labels: np.ndarray, width: float, batch_size: int) -> Iterator[float]:
     """The loss of every step of the library's training, which passes over one batch after the other."""
-    device = loop.prepare(1)
+    device = devices.prepare(1)
     model = build(width)
-    loop.lay_out(model, device)
-    optimizer = loop.Adam(model)
+    devices.lay_out(model, device)
+    optimizer = Adam(model)
     feed = batches.feed(open_store(folder / "manifest.json", 1, "db"), device)
     while True:
         for start in range(0, len(labels), batch_size):
@@ -146,10 +151,10 @@ def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -
 
     Both kinds of steps take turns on one thread. The smallest CPU time counts, because other programs use the CPU, too.
     """
-    device = loop.prepare(1)
+    device = devices.prepare(1)
     model = build(width)
-    loop.lay_out(model, device)
-    optimizer = loop.Adam(model)
+    devices.lay_out(model, device)
+    optimizer = Adam(model)
     feed = batches.feed(make_store(folder, batch_size), device)
     clips = loop.Clips(np.arange(batch_size), np.zeros((batch_size, N_TAGS), bool))
     best = {True: float("inf"), False: float("inf")}
@@ -165,14 +170,14 @@ def filling(folder: Path, width: float, batch_size: int = 8, rounds: int = 60) -
 def memory(folder: Path, n_clips: int = 20_000, n_trained: int = 400) -> None:
     """Print the memory (without the page cache) of a process that trains on random clips of a large store."""
     store = make_store(folder, n_clips, made_up=64)
-    device = loop.prepare(1)
+    device = devices.prepare(1)
     model = build(1 / 16)
-    loop.lay_out(model, device)
+    devices.lay_out(model, device)
     indices = np.random.default_rng(0).permutation(n_clips)[:n_trained]
     clips = loop.Clips(indices, np.zeros((n_trained, N_TAGS), bool))
     before = own_bytes()
     with Peak() as peak:
-        loop._pass(model, loop.Adam(model), 1e-3, batches.feed(store, device), clips, 64)
+        loop._pass(model, Adam(model), 1e-3, batches.feed(store, device), clips, 64)
         loop.score(model, batches.feed(store, device), indices[:64])
     size = n_clips * SHAPE[0] * SHAPE[1] * 2
     print(f"store of {n_clips} clips, {size / 1e9:.1f} GB; batch 64, width 1/16: {peak.bytes / 1e6:.0f} MB of its own")
@@ -206,8 +211,8 @@ class Peak:
 
 def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
     """Print clips/s and FLOP/s for cells of the paper at full width, and the hours of Figure 1 from them."""
-    device = loop.prepare(1, "cuda")
-    if loop.precision(device) == torch.float32:
+    device = devices.prepare(1, "cuda")
+    if devices.precision(device) == torch.float32:
         print("This GPU has no bfloat16, so its part is left out.")
         return
     peak = matmul_flops(device)
@@ -218,13 +223,13 @@ def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
     hours = 0.0
     for cell in cells:
         model = build(1.0, cell.n_mels, cell.sample_rate, cell.hop_factor)
-        loop.lay_out(model, device)
+        devices.lay_out(model, device)
         shape = (cell.n_mels, cell.n_frames(29.1))
         macs = cost.macs(model, *shape)
         (folder / cell.name).mkdir()
         feed = batches.feed(make_store(folder / cell.name, 8 * batch_size, shape, made_up=64), device)
         clips = loop.Clips(np.arange(8 * batch_size), np.zeros((8 * batch_size, N_TAGS), bool))
-        optimizer = loop.Adam(model)
+        optimizer = Adam(model)
         loop._pass(model, optimizer, 1e-3, feed, clips, batch_size)
         start = time.perf_counter()
         n_passes = max(1, n_steps // 8)
@@ -257,10 +262,10 @@ def precision_gap(folder: Path, device: torch.device, n_steps: int = 100, batch_
     labels = np.random.default_rng(1).random((10 * batch_size, N_TAGS)) < 0.1
     losses: dict[torch.dtype, np.ndarray] = {}
     for dtype in (torch.bfloat16, torch.float32):
-        loop.precision = lambda _, dtype=dtype: dtype
+        devices.precision = lambda _, dtype=dtype: dtype
         model = build(1.0)
-        loop.lay_out(model, device)
-        optimizer, feed = loop.Adam(model), batches.feed(store, device)
+        devices.lay_out(model, device)
+        optimizer, feed = Adam(model), batches.feed(store, device)
         found = []
         for step in range(n_steps):
             indices = np.arange(batch_size) + batch_size * (step % 10)

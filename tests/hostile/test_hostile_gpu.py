@@ -10,7 +10,7 @@ from small_training import SPEC, make_data, train
 
 from howlow import files, gpus
 from howlow.planning import timing
-from howlow.training import batches, loop
+from howlow.training import batches, checkpoints, devices, loop
 
 A, B = "GPU-aaaaaaaa-1111", "GPU-bbbbbbbb-2222"
 BOTH = f"{A}, 24564\n{B}, 16384\n"
@@ -127,7 +127,7 @@ def test_pytorch_that_was_built_without_cuda_has_no_gpu(tmp_path, monkeypatch, t
 )
 @pytest.mark.parametrize(
     ("module", "function"),
-    [(loop, "prepare"), (loop, "lay_out"), (batches, "feed"), (loop, "_pass"), (loop, "score")],
+    [(devices, "prepare"), (devices, "lay_out"), (batches, "feed"), (loop, "_pass"), (loop, "score")],
     ids=["start", "network", "loading", "training", "scoring"],
 )
 def test_a_full_gpu_gets_one_line(data, monkeypatch, tmp_path, module, function, error, words):
@@ -175,8 +175,8 @@ def test_too_small_a_gpu_is_refused_before_training(data, monkeypatch):
     """On a cluster, the GPU is not known before the job has it."""
     folder, _ = data
     properties = type("", (), {"total_memory": 512 << 20})
-    monkeypatch.setattr(loop, "prepare", lambda threads, device: torch.device("cuda"))
-    monkeypatch.setattr(loop, "lay_out", lambda model, device: None)
+    monkeypatch.setattr(devices, "prepare", lambda threads, device: torch.device("cuda"))
+    monkeypatch.setattr(devices, "lay_out", lambda model, device: None)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     process = train(folder / "a", folder)
     assert process.returncode == 1
@@ -200,7 +200,7 @@ def test_a_training_that_goes_on_on_another_device_says_so(data, monkeypatch):
     """On a mixed partition, a retry continues where the first attempt was stopped, and gives the same result."""
     folder, _ = data
     assert train(folder / "whole", folder).returncode == 0
-    write = loop._write_checkpoint
+    write = checkpoints.write
 
     def stop_after_two(path, identity, model, optimizer, history, kept):
         write(path, identity, model, optimizer, history, kept)
@@ -208,10 +208,10 @@ def test_a_training_that_goes_on_on_another_device_says_so(data, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as first:
-        first.setattr(loop, "_write_checkpoint", stop_after_two)
-        first.setattr(loop, "device_name", lambda device: "NVIDIA A100")
+        first.setattr(checkpoints, "write", stop_after_two)
+        first.setattr(devices, "device_name", lambda device: "NVIDIA A100")
         assert train(folder / "a", folder).returncode == 130
-    monkeypatch.setattr(loop, "device_name", lambda device: "NVIDIA V100")
+    monkeypatch.setattr(devices, "device_name", lambda device: "NVIDIA V100")
     process = train(folder / "a", folder)
     assert process.returncode == 0, process.stderr
     assert "going on after epoch 2\nthe device has changed from NVIDIA A100 to NVIDIA V100\n" in process.stdout

@@ -12,7 +12,7 @@ import torch
 from small_training import MUSICNN, OUTPUTS, SPEC, SPLITS, changed, make_data, train
 
 from howlow import files
-from howlow.training import loop
+from howlow.training import checkpoints
 
 MOMENTUM_NAN = SPEC | {"options": SPEC["options"] | {"batch_norm_momentum": float("nan")}}
 VGG_RUNNING_MEAN = "2 of the network's weights and statistics, the first of them features.0.running_mean"
@@ -174,9 +174,9 @@ def interrupted(tmp_path_factory):
         if len(history) == 2:
             shutil.copy(path, folder / "checkpoint.pt")
 
-    write = loop._write_checkpoint
+    write = checkpoints.write
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_write_checkpoint", keep)
+        patch.setattr(checkpoints, "write", keep)
         assert train(folder / "whole", folder).returncode == 0
     return folder
 

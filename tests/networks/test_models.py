@@ -8,7 +8,7 @@ from scipy import stats
 
 from howlow import networks
 from howlow.representation import Representation
-from howlow.training import loop
+from howlow.training import devices
 
 N_TAGS = 3
 # VGG-CNN at two representations, with their windows from Table III as (bands, frames).
@@ -35,7 +35,7 @@ def musicnn(**options):
 
 @pytest.fixture(autouse=True)
 def _restore_onednn():
-    """`loop.lay_out` changes a setting of the whole process."""
+    """`devices.lay_out` changes a setting of the whole process."""
     yield
     torch.backends.mkldnn.set_flags(True)
 
@@ -92,7 +92,7 @@ def test_vgg_is_the_papers_as_it_is_trained_on_a_cpu(width, is_training):
     representation, windows = VGG["12k_mel16_x10"]
     torch.manual_seed(0)
     model = with_random_values(vgg(representation, width=width))
-    loop.lay_out(model, torch.device("cpu"))
+    devices.lay_out(model, torch.device("cpu"))
     net = plain_networks.Network(plain_networks.VGG_LAYERS, model.state_dict(), is_training, 0.01)
     x = clips(4, 16, 137).float()
     logits = model.train(is_training)(x)

@@ -18,7 +18,8 @@ from small_training import MUSICNN, SPEC, changed, make_data, train
 from howlow import files, networks
 from howlow.errors import HowlowError
 from howlow.features.store import Store, open_store
-from howlow.training import batches, loop
+from howlow.training import batches, checkpoints, devices, loop
+from howlow.training.adam import Adam
 
 NEEDS_GPU = [
     pytest.mark.gpu,
@@ -40,7 +41,7 @@ NETWORKS = {"vgg": SPEC, "musicnn": SPEC | MUSICNN}
 def device(request, monkeypatch):
     """`cuda`, or the CPU in its place."""
     if request.param == "cpu":
-        monkeypatch.setattr(loop, "precision", lambda device: torch.bfloat16)
+        monkeypatch.setattr(devices, "precision", lambda device: torch.bfloat16)
     return request.param
 
 
@@ -52,15 +53,15 @@ def build(spec, device):
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    loop.lay_out(model, device)
+    devices.lay_out(model, device)
     return model
 
 
 def losses(spec, store, tracks, device):
     """The losses of 16 training steps on the device."""
-    device = loop.prepare(1, device)
+    device = devices.prepare(1, device)
     model, feed = build(spec, device), batches.feed(store, device)
-    optimizer = loop.Adam(model)
+    optimizer = Adam(model)
     found = []
     for step in range(16):
         rows = np.arange(16) + 16 * (step % 4)
@@ -77,7 +78,7 @@ def test_steps_are_those_of_the_cpu(tmp_path, device, network, tolerance):
     store = open_store(tmp_path / "manifest.json", 10, "db")
     found = losses(NETWORKS[network], store, tracks, device)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "precision", lambda device: torch.float32)
+        patch.setattr(devices, "precision", lambda device: torch.float32)
         expected = losses(NETWORKS[network], store, tracks, "cpu")
     np.testing.assert_allclose(found, expected, rtol=tolerance)
     assert found.mean() == pytest.approx(expected.mean(), rel=0.01)
@@ -90,7 +91,7 @@ def test_scores_are_those_of_the_cpu(tmp_path, device, network):
     store = open_store(tmp_path / "manifest.json", 10, "log")
     found, expected = (
         loop.score(build(NETWORKS[network], place), batches.feed(store, place), np.arange(64))
-        for place in (loop.prepare(1, device), torch.device("cpu"))
+        for place in (devices.prepare(1, device), torch.device("cpu"))
     )
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
@@ -100,7 +101,7 @@ def test_scores_are_those_of_the_cpu(tmp_path, device, network):
 def test_feeds_give_what_is_stored(tmp_path, device, log_type, n_frames):
     """Spectrograms stay on the GPU or are read ahead, as whole clips or as segments."""
     make_data(tmp_path)
-    store, place = open_store(tmp_path / "manifest.json", 10, log_type), loop.prepare(1, device)
+    store, place = open_store(tmp_path / "manifest.json", 10, log_type), devices.prepare(1, device)
     indices = np.random.default_rng(0).permutation(64)
     starts = np.random.default_rng(1).integers(store.n_frames - (n_frames or store.n_frames) + 1, size=64)
     expected = _cut(store, indices, starts, n_frames or store.n_frames)
@@ -122,7 +123,7 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, device, network
     make_data(tmp_path)
     spec = NETWORKS[network] | {"training": changed(epochs=4)["training"]}
     assert train(tmp_path / "whole", tmp_path, spec, device).returncode == 0
-    write = loop._write_checkpoint
+    write = checkpoints.write
 
     def interrupt(path, identity, model, optimizer, history, kept):
         write(path, identity, model, optimizer, history, kept)
@@ -130,7 +131,7 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, device, network
             raise HowlowError("interrupted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_write_checkpoint", interrupt)
+        patch.setattr(checkpoints, "write", interrupt)
         assert "interrupted" in train(tmp_path / "a", tmp_path, spec, device).stderr
     process = train(tmp_path / "a", tmp_path, spec, device)
     assert process.returncode == 0, process.stderr

@@ -10,9 +10,11 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from howlow import networks
+from howlow.errors import TrainingError
 from howlow.features.store import Store
 from howlow.networks import archive
-from howlow.training import batches, loop
+from howlow.training import batches, checkpoints, devices, loop
+from howlow.training.adam import Adam
 from howlow.training.loop import Clips
 from howlow.training.protocol import Protocol
 
@@ -42,7 +44,7 @@ def build(name="vgg", seed=1):
     model = networks.build(
         name, sample_rate=12_000, n_mels=N_MELS, hop_factor=HOP, n_tags=N_TAGS, seconds=29.1, **OPTIONS[name]
     )
-    loop.lay_out(model, CPU)
+    devices.lay_out(model, CPU)
     return model
 
 
@@ -220,13 +222,13 @@ def test_segments_are_drawn_from_whole_clips():
 def snapshots(monkeypatch):
     """The weights of the network after each epoch, noted when the checkpoint is written."""
     noted = []
-    write = loop._write_checkpoint
+    write = checkpoints.write
 
     def note(path, identity, model, *rest):
         noted.append(copy_of(model.state_dict()))
         write(path, identity, model, *rest)
 
-    monkeypatch.setattr(loop, "_write_checkpoint", note)
+    monkeypatch.setattr(checkpoints, "write", note)
     return noted
 
 
@@ -254,14 +256,14 @@ class InterruptionError(Exception):
 
 def interrupt_after(monkeypatch, n_epochs):
     """End the training after an epoch, when its checkpoint is written."""
-    write = loop._write_checkpoint
+    write = checkpoints.write
 
     def stop(path, identity, model, optimizer, history, kept):
         write(path, identity, model, optimizer, history, kept)
         if len(history) == n_epochs:
             raise InterruptionError
 
-    monkeypatch.setattr(loop, "_write_checkpoint", stop)
+    monkeypatch.setattr(checkpoints, "write", stop)
 
 
 @pytest.mark.parametrize("interrupted_after", [None, 2, 5])
@@ -319,7 +321,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, 
 
 def test_another_device_is_told(tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch, pytest.raises(InterruptionError):
-        patch.setattr(loop, "device_name", lambda device: "NVIDIA A100")
+        patch.setattr(devices, "device_name", lambda device: "NVIDIA A100")
         interrupt_after(patch, 1)
         train(build(), tmp_path, Protocol(2, 8, 0.003))
     history, _ = train(build(), tmp_path, Protocol(2, 8, 0.003))
@@ -366,7 +368,7 @@ def test_adam_is_pytorchs_with_the_epsilon_of_keras():
     torch.manual_seed(0)
     ours, theirs = torch.nn.Linear(5, 3), torch.nn.Linear(5, 3)
     theirs.load_state_dict(ours.state_dict())
-    optimizers = loop.Adam(ours), torch.optim.Adam(theirs.parameters(), eps=1e-7)
+    optimizers = Adam(ours), torch.optim.Adam(theirs.parameters(), eps=1e-7)
     for step in range(20):
         x, rate = torch.randn(4, 5) * 3e-8 ** (step % 2), 0.01 / (1 + step // 5)
         optimizers[1].param_groups[0]["lr"] = rate
@@ -382,10 +384,10 @@ def test_the_state_of_adam_is_on_the_device_of_the_network(tmp_path):
     """New and resumed; `meta` is a device that every machine has."""
     train(build(), tmp_path, Protocol(1, 8, 0.003))
     meta = torch.device("meta")
-    optimizer = loop.Adam(build().to(meta))
+    optimizer = Adam(build().to(meta))
     for _ in range(2):
         assert {tensor.device for tensors in optimizer.state.values() for tensor in tensors} == {meta}
-        loop._resume(tmp_path / "checkpoint.pt", "a", build(), optimizer, meta)
+        checkpoints.resume(tmp_path / "checkpoint.pt", "a", build(), optimizer, meta)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -431,9 +433,7 @@ class Broken(torch.nn.Module):
 def test_scores_that_are_not_finite_are_an_error_which_names_the_first_clip():
     positions = np.array([9, 40, 3, 20, 5])
     assert (loop.score(Broken([]), feed(), positions) == 0.5).all()
-    with pytest.raises(
-        loop.TrainingError, match="scores of 2 of 5 clips are not finite, the first is that of clip id 40"
-    ):
+    with pytest.raises(TrainingError, match="scores of 2 of 5 clips are not finite, the first is that of clip id 40"):
         loop.score(Broken([20, 40]), feed(), positions)
 
 
@@ -455,7 +455,7 @@ def test_scores_that_are_not_finite_are_an_error_which_names_the_first_clip():
 def test_an_epoch_that_is_not_finite_is_an_error(tmp_path, spoil, message):
     model = build()
     spoil(model)
-    with pytest.raises(loop.TrainingError, match=f"after epoch 1 these are not finite: {message}"):
+    with pytest.raises(TrainingError, match=f"after epoch 1 these are not finite: {message}"):
         train(model, tmp_path, Protocol(1, 8, 0.003))
     assert not (tmp_path / "checkpoint.pt").exists()
 
@@ -472,13 +472,13 @@ def test_an_epoch_that_is_not_finite_is_an_error(tmp_path, spoil, message):
 def test_clips_that_can_not_be_trained_on(tmp_path, n_train, n_validation, batch_size, message):
     some, others = clips(TRAIN[:n_train]), clips(VALIDATION[:n_validation])
     protocol = Protocol(1, batch_size, 0.003)
-    with pytest.raises(loop.TrainingError, match=message):
+    with pytest.raises(TrainingError, match=message):
         loop.train(build(), feed(), some, others, protocol, seed=1, checkpoint=tmp_path / "c", identity="")
 
 
 def test_an_epoch_can_not_be_selected_without_positive_and_negative_clips(tmp_path):
     labels = np.ones((len(VALIDATION), N_TAGS), bool)
-    with pytest.raises(loop.TrainingError, match="no tag has positive and negative validation clips"):
+    with pytest.raises(TrainingError, match="no tag has positive and negative validation clips"):
         loop.train(
             build(), feed(), clips(TRAIN), Clips(VALIDATION, labels), Protocol(1, 8, 0.003, keep="best_val_roc_auc"),
             seed=1, checkpoint=tmp_path / "c", identity="",
@@ -507,7 +507,7 @@ class TestPreparation:
     @pytest.mark.parametrize("device", ["cpu", "auto"])
     def test_of_a_cpu(self, monkeypatch, device):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cpu")  # a GPU that was not asked for
-        assert loop.prepare(2, device) == CPU
+        assert devices.prepare(2, device) == CPU
         assert torch.get_num_threads() == 2
         assert torch.get_deterministic_debug_mode() == 2  # an operation that is not repeatable is an error
         assert not torch.utils.deterministic.fill_uninitialized_memory
@@ -516,7 +516,7 @@ class TestPreparation:
     @pytest.mark.parametrize("device", ["cuda", "auto"])
     def test_of_a_gpu(self, monkeypatch, device):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        assert loop.prepare(1, device) == torch.device("cuda")
+        assert devices.prepare(1, device) == torch.device("cuda")
         assert torch.get_deterministic_debug_mode() == 1
         assert torch.backends.cudnn.deterministic
         assert not torch.backends.cudnn.allow_tf32
@@ -525,14 +525,14 @@ class TestPreparation:
 
     def test_of_a_gpu_that_is_not_there(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        with pytest.raises(loop.TrainingError, match="device is cuda, but PyTorch sees no GPU"):
-            loop.prepare(1, "cuda")
+        with pytest.raises(TrainingError, match="device is cuda, but PyTorch sees no GPU"):
+            devices.prepare(1, "cuda")
 
     @pytest.mark.parametrize(("width", "is_narrow"), [(1 / 32, True), (1 / 16, False)])
     def test_of_a_network(self, width, is_narrow):
         """Eight filters fill a block of oneDNN's convolutions, and four do not."""
         model = networks.build("vgg", sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=2, width=width)
-        loop.lay_out(model, CPU)
+        devices.lay_out(model, CPU)
         assert torch.backends.mkldnn.enabled != is_narrow
         is_last = model.features[4].weight.is_contiguous(memory_format=torch.channels_last)
         assert is_last != is_narrow
@@ -552,14 +552,14 @@ class TestPreparation:
 )
 def test_a_full_gpu_is_told(error, message):
     with (
-        pytest.raises(loop.TrainingError, match=f"memory of the GPU .*{message}"),
-        loop.out_of_memory_is_told(7),
+        pytest.raises(TrainingError, match=f"memory of the GPU .*{message}"),
+        devices.out_of_memory_is_told(7),
     ):
         raise error
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes do not match"), ValueError("out of memory")])
 def test_other_errors_stay_what_they_are(error):
-    with pytest.raises(type(error)) as raised, loop.out_of_memory_is_told(7):
+    with pytest.raises(type(error)) as raised, devices.out_of_memory_is_told(7):
         raise error
     assert raised.value is error

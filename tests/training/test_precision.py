@@ -8,7 +8,8 @@ from howlow import files, networks
 from howlow.features.store import open_store
 from howlow.planning import timing
 from howlow.representation import Representation
-from howlow.training import batches, loop
+from howlow.training import batches, devices, loop
+from howlow.training.adam import Adam
 
 CPU = torch.device("cpu")
 SHAPE = (8, 137)
@@ -31,7 +32,7 @@ def clips(tmp_path_factory):
     shard = {"file": "00.npy", "clip_ids": list(map(str, range(N_CLIPS))), "sha256": ""}
     manifest = {"n_mels": SHAPE[0], "n_frames": SHAPE[1], "dtype": "float16", "shards": [shard]}
     files.write_json(folder / "manifest.json", manifest)
-    loop.prepare(1)
+    devices.prepare(1)
     feed = batches.feed(open_store(folder / "manifest.json", 1, "db"), CPU)
     return feed, loop.Clips(np.arange(N_CLIPS), labels)
 
@@ -42,20 +43,20 @@ def build(name):
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0  # dropout would drop other values in another type
-    loop.lay_out(model, CPU)
+    devices.lay_out(model, CPU)
     return model
 
 
 @pytest.fixture
 def bfloat16(monkeypatch):
     """Make training compute as on a GPU that has bfloat16."""
-    monkeypatch.setattr(loop, "precision", lambda device: torch.bfloat16)
+    monkeypatch.setattr(devices, "precision", lambda device: torch.bfloat16)
 
 
 def losses(model, clips, n_steps, learning_rate=1e-4):
     """The losses of training steps, each on new clips."""
     feed, all_clips = clips
-    optimizer = loop.Adam(model)
+    optimizer = Adam(model)
     torch.manual_seed(0)
     found = []
     for start in range(0, n_steps * BATCH_SIZE, BATCH_SIZE):
@@ -153,7 +154,7 @@ def test_precision_of_a_device(monkeypatch, device, has_bfloat16, expected):
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or has_bfloat16
     )
-    assert loop.precision(torch.device(device)) == getattr(torch, expected)
+    assert devices.precision(torch.device(device)) == getattr(torch, expected)
 
 
 def test_deterministic_mode_fills_no_memory(clips):

@@ -19,10 +19,10 @@ from small_training import MUSICNN, N_FRAMES, OUTPUTS, SPEC, SPLITS, changed, ma
 
 from howlow import files, networks, provenance
 from howlow.data.tracks import Tracks
-from howlow.errors import HowlowError
+from howlow.errors import HowlowError, TrainingError
 from howlow.features.store import Store, open_store
 from howlow.networks import memory
-from howlow.training import loop
+from howlow.training import checkpoints, devices, loop
 
 SPECS = {
     "vgg": SPEC,
@@ -269,14 +269,14 @@ CHANGES = {
 
 def interrupted(folder, data_folder, monkeypatch, spec=SPEC):
     """Start a training, which ends after its first epoch."""
-    write = loop._write_checkpoint
+    write = checkpoints.write
 
     def interrupt(*args):
         write(*args)
         raise HowlowError("interrupted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_write_checkpoint", interrupt)
+        patch.setattr(checkpoints, "write", interrupt)
         assert "interrupted" in train(folder, data_folder, spec).stderr
 
 
@@ -284,7 +284,7 @@ def test_records_every_device_that_was_used(data, monkeypatch):
     """The only epoch was trained on a GPU, and then the CPU scores the clips."""
     folder, _ = data
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "device_name", lambda device: "NVIDIA A100")
+        patch.setattr(devices, "device_name", lambda device: "NVIDIA A100")
         interrupted(folder / "a", folder, monkeypatch, changed(epochs=1))
     run(folder / "a", folder, changed(epochs=1))
     assert files.read_json(folder / "a" / "run.json")["device"] == "NVIDIA A100, cpu"
@@ -421,7 +421,7 @@ class TestMemoryOfAGpu:
 
     def test_a_gpu_that_is_too_small_is_refused(self, program, gpu):
         gpu.total_memory = 2_000_000_000
-        with pytest.raises(loop.TrainingError, match=r"needs at least .* and the GPU has 2\.0 GB"):
+        with pytest.raises(TrainingError, match=r"needs at least .* and the GPU has 2\.0 GB"):
             program._resident_mb(self.spec, torch.device("cuda"), 1)
 
     def test_the_feed_is_told(self, data, monkeypatch, program):

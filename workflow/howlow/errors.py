@@ -10,3 +10,7 @@ class HowlowError(Exception):
 
 class ShapeError(HowlowError):
     """A network or a filter bank can't be built for an input of this size."""
+
+
+class TrainingError(HowlowError):
+    """A cell can't be trained; the message says why."""

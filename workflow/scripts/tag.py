@@ -20,7 +20,7 @@ from howlow import files, program, tagging
 from howlow.errors import HowlowError
 from howlow.features import audio
 from howlow.tagging import Tagger
-from howlow.training import loop
+from howlow.training import devices
 
 # Endings of the files that are taken from a folder. Files that are named themselves are always tried.
 SUFFIXES = {".aac", ".aif", ".aiff", ".ape", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma", ".wv"}
@@ -35,8 +35,8 @@ def main(args: Namespace) -> None:
     if args.output:
         _check_output(args.output, [args.model, *paths])
     tagger = tagging.load(args.model)
-    device = loop.prepare(torch.get_num_threads(), args.device)
-    loop.lay_out(tagger.network, device)
+    device = devices.prepare(torch.get_num_threads(), args.device)
+    devices.lay_out(tagger.network, device)
     torch.backends.cudnn.allow_tf32 = False  # so that a GPU computes as exactly as a CPU
     n_paths = len(paths) + len(bad)
     results = _results(tagger, program.progress(paths, "tag"), args.top, bad)

@@ -10,7 +10,7 @@ from howlow.planning import timing
 from howlow.planning.timing import Task
 from howlow.representation import Representation
 from howlow.results import spread
-from howlow.training import loop
+from howlow.training import devices
 
 TIMES = [
     "extraction_ms",
@@ -29,21 +29,21 @@ HEADER = [
 
 def main(args: Namespace) -> list[Path]:
     largest = max(*timing.BATCHES, args.spec["batch_size"])
-    with gpus.place(args.gpus, args.sharing), loop.out_of_memory_is_told(largest):
+    with gpus.place(args.gpus, args.sharing), devices.out_of_memory_is_told(largest):
         return _measure(args)
 
 
 def _measure(args: Namespace) -> list[Path]:
     spec = args.spec
     tracks = tracks_module.read(args.tracks)
-    device = loop.prepare(spec["threads"], args.device)
+    device = devices.prepare(spec["threads"], args.device)
     cells = {name: Representation.parse(name) for name in spec["cells"]}
 
     def network(cell: Representation) -> dict[str, Task]:
         model = networks.build_cell(
             spec["model"], cell, n_tags=len(tracks.tags), seconds=spec["seconds"], options=spec["options"]
         )
-        loop.lay_out(model, device)
+        devices.lay_out(model, device)
         return timing.inference(model, cell, spec["seconds"], device) | timing.epoch(
             model,
             cell,
@@ -67,7 +67,7 @@ def _measure(args: Namespace) -> list[Path]:
     times = timing.measure(subjects, timing.LIMIT_S_PER_CELL * len(cells))
     others = timing.others_percent(before, timing.work())
     n_rounds = len(next(iter(times.values())))
-    circumstances = [n_rounds, others, loop.device_name(device), spec["threads"]]
+    circumstances = [n_rounds, others, devices.device_name(device), spec["threads"]]
     rows = []
     for name in cells:
         subject_of = dict.fromkeys(TIMES, name) | {"extraction_ms": front_ends[name]}

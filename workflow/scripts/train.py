@@ -13,10 +13,10 @@ import torch
 
 from howlow import files, gpus, networks, program, provenance, records
 from howlow.data import tracks as tracks_module
-from howlow.errors import HowlowError
+from howlow.errors import HowlowError, TrainingError
 from howlow.features.store import Store, content_digest, open_store, verify
 from howlow.networks import archive, memory
-from howlow.training import batches, loop
+from howlow.training import batches, devices, loop
 from howlow.training.batches import Feed
 from howlow.training.protocol import Epoch, Protocol
 
@@ -34,7 +34,7 @@ def main(args: Namespace) -> None:
         else:
             verify(args.manifest)
             batch_size = args.spec["training"]["batch_size"]
-            with gpus.place(args.gpus, args.sharing), loop.out_of_memory_is_told(batch_size):
+            with gpus.place(args.gpus, args.sharing), devices.out_of_memory_is_told(batch_size):
                 _train(args, inputs)
     except HowlowError as error:
         raise HowlowError(f"{args.folder}: {error}") from None
@@ -60,7 +60,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
     # This variable says which GPU is used. The cluster sets it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
-    device = loop.prepare(spec["training"]["threads"], args.device)
+    device = devices.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
     model = networks.build(
         spec["model"],
@@ -71,7 +71,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         seconds=spec["seconds"],
         **spec["options"],
     )
-    loop.lay_out(model, device)
+    devices.lay_out(model, device)
     feed = batches.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     made_by = {"spec": spec, "code": provenance.code(Path(__file__), spec), "inputs": inputs}
     splits = tracks.of_fold(spec.get("fold"))
@@ -87,8 +87,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         checkpoint=checkpoint,
         identity=provenance.canonical(made_by),
     )
-    devices = [*(epoch.device for epoch in history), loop.device_name(device)]  # the last one scores
-
+    used = [*(epoch.device for epoch in history), devices.device_name(device)]  # the last one scores
     header = [field.name for field in fields(Epoch)]
     files.write_csv(args.folder / "history.csv", header, [astuple(epoch) for epoch in history])
     _write_scores(args.folder / "scores.parquet", model, feed, clips, tracks.tags)
@@ -108,7 +107,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         [args.folder / name for name in ("history.csv", "scores.parquet")],  # the outputs that other programs read
         inputs=inputs,
         seed=spec["seed"],
-        device=", ".join(dict.fromkeys(devices)),
+        device=", ".join(dict.fromkeys(used)),
         best_epoch=kept_epoch,
         n_epochs=len(history),
         train_seconds=sum(epoch.seconds for epoch in history),
@@ -121,9 +120,9 @@ def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> in
     if device.type != "cuda":
         return 0
     memory_mb = round(torch.cuda.get_device_properties(device).total_memory / 1e6)
-    value_bytes = loop.precision(device).itemsize
+    value_bytes = devices.precision(device).itemsize
     if shortage := memory.gpu_shortage(spec, memory_mb, sharing, value_bytes):
-        raise loop.TrainingError(shortage)
+        raise TrainingError(shortage)
     return memory.resident_mb(spec, memory_mb, sharing, value_bytes)
 
 

@@ -17,6 +17,7 @@ from howlow.networks import memory
 from howlow.representation import Representation, n_samples
 from howlow.results import spread
 from howlow.training import batches, loop
+from howlow.training.adam import Adam
 
 BATCHES = (1, 64)
 """Numbers of clips in a batch of which the inference is timed."""
@@ -167,7 +168,7 @@ def epoch(
     feed = batches.feed(store, device)
     clips = loop.Clips(np.arange(size), rng.random((size, n_tags)) < 0.5)
     segments = loop._draw_segments(model, feed, size, rng)
-    optimizer = loop.Adam(model)
+    optimizer = Adam(model)
     _wait(device)
 
     def step() -> None:

@@ -39,7 +39,7 @@ def answers(
     Parameters
     ----------
     effects : the result of `howlow.results.effects.average_effects`
-    pairs : the result of `howlow.comparison.compare`
+    pairs : the result of `howlow.results.statistics.compare`
     folds : the number of folds of each dataset that has some
 
     Returns
