@@ -26,8 +26,14 @@ sys.path.insert(0, str(ROOT / "workflow"))
 from howlow.evaluation import resampling  # noqa: E402
 from howlow.evaluation.resampling import Resampled  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.results import effects, selection, statistics, tradeoff  # noqa: E402
-from howlow.results.effects import ALPHA  # noqa: E402
+from howlow.results import (  # noqa: E402
+    effects,
+    linear_model,
+    selection,
+    statistics,
+    tradeoff,
+)
+from howlow.results.estimates import ALPHA  # noqa: E402
 
 DEVIATION_POINTS = 0.15
 """Of ROC AUC between seeds; the published mean over MagnaTagATune's 88 cells is 0.146."""
@@ -244,7 +250,7 @@ def of_choice(rng: np.random.Generator, n_studies: int) -> Iterator[tuple[str, s
     right, flattered = [], []
     for _ in range(n_studies):
         values = truth[:, None] + DEVIATION_POINTS * rng.normal(size=(len(truth), N_SEEDS))
-        low, high = selection.from_best(effects.fit(values))
+        low, high = selection.from_best(linear_model.fit(values))
         right.append(bool(((low <= distance) & (distance <= high)).all()))
         flattered.append(values.mean(1).max() - truth.max())
     yield "distances of 88 cells from the best, all at once", "at least 95", share(right)
@@ -253,10 +259,10 @@ def of_choice(rng: np.random.Generator, n_studies: int) -> Iterator[tuple[str, s
     for _ in range(n_studies):
         values = 90 + DEVIATION_POINTS * rng.normal(size=(88, N_SEEDS))
         values[0] += margin
-        low, _ = selection.from_best(effects.fit(values))
+        low, _ = selection.from_best(linear_model.fit(values))
         wrong.append(bool((low[1:] > -margin).any()))
         values[0] -= margin
-        low, _ = selection.from_best(effects.fit(values))
+        low, _ = selection.from_best(linear_model.fit(values))
         shown.append(float((low > -margin).mean()))
     yield "any of 87 cells that lose the margin called as good as the best", "at most 5", share(wrong)
     yield "share of 88 equal cells shown to be as good as the best within 0.5 points", "", f"{100 * np.mean(shown):.0f}"

@@ -23,7 +23,7 @@ from howlow.evaluation import resampling
 from howlow.evaluation.resampling import Resampled
 from howlow.evaluation.scores import Scores, read_scores
 from howlow.representation import Representation
-from howlow.results import effects
+from howlow.results import effects, steps
 
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
 
@@ -85,7 +85,7 @@ def _print_effects(found: pd.DataFrame) -> None:
             f"{row.difference_points:+.2f} | {row.low_points:+.2f} to {row.high_points:+.2f}"
             for row in rows.itertuples()
         ]
-        print(f"| {effects.AXES[axis]} {before} to {after} | {rows['n_pairs'].iloc[0]} | {' | '.join(parts)} |")
+        print(f"| {steps.AXES[axis]} {before} to {after} | {rows['n_pairs'].iloc[0]} | {' | '.join(parts)} |")
 
 
 def _print_probes(found: pd.DataFrame) -> None:

@@ -26,7 +26,10 @@ from howlow.evaluation import metrics, scores  # noqa: E402
 from howlow.features.store import open_store  # noqa: E402
 from howlow.names import CELL  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.results import effects  # noqa: E402
+from howlow.results import (  # noqa: E402
+    linear_model,
+    steps,
+)
 
 FOLDER = ROOT / "docs" / "real-music"
 STEPS = [("n_mels", 96, 48), ("hop_factor", 1, 2), ("hop_factor", 1, 10), ("sample_rate_hz", 16_000, 12_000)]
@@ -75,11 +78,11 @@ def of_tags(folder: Path) -> pd.DataFrame:
     every = pd.concat(parts, ignore_index=True)
     rows = []
     for tag, of_tag in every.groupby("tag"):
-        cells, values = effects.matrix(of_tag, "roc_auc")
+        cells, values = steps.matrix(of_tag, "roc_auc")
         n_positive = of_tag.groupby("seed")["n_positive"].first().sum()
-        for axis, before, after, first, second in effects.steps(cells):
+        for axis, before, after, first, second in steps.steps(cells):
             if (axis, before, after) in STEPS:
-                estimate = effects.step(effects.fit(values), first, second, "by seed")
+                estimate = linear_model.step(linear_model.fit(values), first, second, "by seed")
                 low, high = estimate.interval()
                 rows.append([tag, n_positive, axis, before, after, estimate.value, low, high])
     names = ["tag", "n_positive", "axis", "from", "to", "difference_points", "low_points", "high_points"]

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 from howlow.names import CELL, LOG_NAMES, METRICS, representation  # noqa: E402
 from howlow.networks.registry import NETWORKS  # noqa: E402
 from howlow.representation import Representation  # noqa: E402
-from howlow.results.effects import Estimate  # noqa: E402
+from howlow.results.estimates import Estimate  # noqa: E402
 
 FOLDER = ROOT / "docs" / "real-music"
 MAIN_WIDTH = 1 / 16

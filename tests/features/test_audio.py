@@ -14,7 +14,7 @@ import scipy.signal
 import soundfile
 from encoded import add_picture, encode, tones
 
-from howlow.features import audio
+from howlow.features import audio, decoders
 
 RATE = 16_000
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
@@ -106,8 +106,8 @@ def test_channels_of_ffmpeg_are_mixed_by_their_mean_too(levels, tmp_path):
 def test_many_channels_do_not_make_blocks_large(tmp_path, monkeypatch):
     path = write(tmp_path / "a.wav", np.ones((800, 200), np.float32), 8_000)
     monkeypatch.setattr(audio, "_BLOCK_SAMPLES", 1000)
-    file = audio._open_with_libsndfile(path)
-    assert {len(block) for block in audio._libsndfile_blocks(path, file)} == {5}
+    file = decoders._open_with_libsndfile(path)
+    assert {len(block) for block in decoders._libsndfile_blocks(path, file)} == {5}
     monkeypatch.setattr(audio, "_BLOCK_SAMPLES", 100)  # fewer than the channels
     np.testing.assert_array_equal(audio.load_all(path, 8_000), np.ones(800))
 
@@ -195,14 +195,14 @@ def test_formats(name, tmp_path):
     spectrum = np.abs(np.fft.rfft(clip * np.hanning(len(clip))))
     assert np.argmax(spectrum) == pytest.approx(440, abs=1)  # bins of 1 Hz
     assert level_db(clip) == pytest.approx(0, abs=0.1)
-    assert audio.declared_seconds(path) == pytest.approx(2, abs=0.1)
+    assert decoders.declared_seconds(path) == pytest.approx(2, abs=0.1)
 
 
 @pytest.mark.parametrize("suffix", [".mp3", ".wav", ".m4a"])
 def test_what_is_no_audio_is_called_that_whatever_its_name(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     path.write_text("no audio at all\n" * 1000)
-    assert audio.declared_seconds(path) == reason_of(path) == "not decodable audio (Format not recognised.)"
+    assert decoders.declared_seconds(path) == reason_of(path) == "not decodable audio (Format not recognised.)"
 
 
 @pytest.mark.parametrize(
@@ -228,13 +228,13 @@ def test_films(tmp_path):
     np.testing.assert_allclose(clip, tones([440], (22_050 + np.arange(44_100)) / 44_100), atol=5e-5)
     with av.open(str(tmp_path / "b.mp4"), "w") as container:
         add_picture(container)
-    assert audio.declared_seconds(tmp_path / "b.mp4") == reason_of(tmp_path / "b.mp4") == "has no audio stream"
+    assert decoders.declared_seconds(tmp_path / "b.mp4") == reason_of(tmp_path / "b.mp4") == "has no audio stream"
 
 
 def test_the_estimated_length_of_an_aac_is_no_reason_to_refuse_it(tmp_path):
     """FFmpeg estimates it by the bit rate of the first frames, which are silent here."""
     path = encode(tmp_path / "a.aac", "aac", seconds=4, silent_s=1.5)
-    assert audio.declared_seconds(path) > 4.5
+    assert decoders.declared_seconds(path) > 4.5
     assert level_db(audio.load_clip(path, 16_000, 1.0)) == pytest.approx(0, abs=0.1)
 
 

@@ -15,7 +15,7 @@ from encoded import encode
 
 from howlow import files
 from howlow.data import tracks
-from howlow.features import audio, mel
+from howlow.features import audio, decoders, mel
 
 RATES = (12_000, 16_000)
 SECONDS = 1.0
@@ -165,7 +165,7 @@ def test_what_check_says_of_an_odd_file(case, tmp_path):
     expected = HEADERS.get(case, 2.0)
     if reason and reason.startswith(("can't be opened", "missing", "not ")):
         expected = reason
-    assert audio.declared_seconds(make(tmp_path)) == pytest.approx(expected, abs=0.01)
+    assert decoders.declared_seconds(make(tmp_path)) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_clip_does_not_depend_on_what_lies_beside_it(tmp_path):
@@ -174,7 +174,7 @@ def test_a_clip_does_not_depend_on_what_lies_beside_it(tmp_path):
     (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7" + b"junk" * 20)
     np.testing.assert_array_equal(audio.load_clip(path, 16_000, SECONDS), alone)
     np.testing.assert_array_equal(audio.load_all(path, 16_000), whole)
-    assert isinstance(audio.declared_seconds(path), float)
+    assert isinstance(decoders.declared_seconds(path), float)
 
 
 @pytest.mark.parametrize("log_type", ["db", "log"])
@@ -188,7 +188,7 @@ def test_opening_a_file_leaves_no_descriptor_open(tmp_path):
     path = changed("a.mp3", lambda content: b"no sound\n" * 999)(tmp_path)
     before = len(list(Path("/dev/fd").iterdir()))
     for _ in range(5):
-        assert isinstance(audio.declared_seconds(path), str)
+        assert isinstance(decoders.declared_seconds(path), str)
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
@@ -206,11 +206,11 @@ def test_what_may_not_be_read_is_said_to_be_that(which):
         folder = Path(name, "folder")
         folder.mkdir()
         path = sound("a.wav")(folder)
-        assert as_nobody(audio.declared_seconds, path) == 2
+        assert as_nobody(decoders.declared_seconds, path) == 2
         (path if which == "file" else folder).chmod(0)
         for function in (audio.load_clip, audio.load_all):
             assert as_nobody(_reason, function, path) == "can't be opened: permission denied"
-        assert as_nobody(audio.declared_seconds, path) == "can't be opened: permission denied"
+        assert as_nobody(decoders.declared_seconds, path) == "can't be opened: permission denied"
         folder.chmod(0o755)
 
 

@@ -10,8 +10,8 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from howlow.evaluation.resampling import Resampled
 from howlow.representation import Representation
-from howlow.results import corrections, effects
-from howlow.results.effects import Estimate
+from howlow.results import corrections, effects, estimates, linear_model, steps
+from howlow.results.estimates import Estimate
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 MARGINS = {"roc_auc": 0.5, "pr_auc": 2.0}
@@ -65,13 +65,13 @@ class TestEstimate:
 class TestModel:
     def test_by_hand(self):
         """Two cells, two seeds: the second seed adds 2 to both cells, and what is left is a half everywhere."""
-        model = effects.fit(np.array([[1.0, 2.0], [3.0, 6.0]]))
+        model = linear_model.fit(np.array([[1.0, 2.0], [3.0, 6.0]]))
         assert np.abs(model.residuals) == pytest.approx(np.full((2, 2), 0.5))
         assert (model.df, model.variance()) == (1, pytest.approx(1))
         one, other = np.array([0]), np.array([1])
-        assert effects.step(model, one, other, "pooled") == pytest.approx((3, 1, 1))
-        assert effects.step(model, one, other, "by seed") == pytest.approx((3, 1, 1))
-        assert effects.step(model, other, one, "pooled").value == pytest.approx(-3)
+        assert linear_model.step(model, one, other, "pooled") == pytest.approx((3, 1, 1))
+        assert linear_model.step(model, one, other, "by seed") == pytest.approx((3, 1, 1))
+        assert linear_model.step(model, other, one, "pooled").value == pytest.approx(-3)
 
     @pytest.mark.parametrize("is_complete", [True, False], ids=["complete", "unequal seeds"])
     def test_is_the_linear_model_of_statsmodels(self, is_complete):
@@ -81,13 +81,13 @@ class TestModel:
         cells, seeds = np.indices(values.shape)
         frame = pd.DataFrame({"y": values.ravel(), "cell": cells.ravel(), "seed": seeds.ravel()}).dropna()
         theirs = smf.ols("y ~ 0 + C(cell) + C(seed)", frame).fit()
-        model = effects.fit(values)
+        model = linear_model.fit(values)
         assert model.df == theirs.df_resid
         assert model.variance() == pytest.approx(theirs.mse_resid)
         contrast = np.zeros(len(theirs.params))
         contrast[FIRST], contrast[SECOND] = -1 / 3, 1 / 3
         test = theirs.t_test(contrast)
-        ours = effects.step(model, FIRST, SECOND, "pooled")
+        ours = linear_model.step(model, FIRST, SECOND, "pooled")
         assert ours.value == pytest.approx(float(test.effect[0]))
         if is_complete:  # with few runs missing, the error of the seeds' effects is left out
             assert ours.error == pytest.approx(float(test.sd[0, 0]))
@@ -100,14 +100,14 @@ class TestModel:
             variance = of_step.variance(np.concatenate([FIRST, SECOND]))
             f = float(theirs.f_test(contrasts).fvalue) * theirs.mse_resid / variance
             df = of_step.freedom[:6].sum()
-            assert effects.p_of_pairs(model, FIRST, SECOND) == pytest.approx(stats.f.sf(f, 2, df))
+            assert linear_model.p_of_pairs(model, FIRST, SECOND) == pytest.approx(stats.f.sf(f, 2, df))
 
     def test_unequal_variances_are_welchs(self):
         """Without effects of seeds, a single pair by cell is Welch's t-test."""
         rng = np.random.default_rng(5)
         values = rng.normal(size=(2, 20)) * [[1], [5]]
         values = np.vstack([values, rng.normal(size=(300, 20)) * 0.01])  # they leave no effects to the seeds
-        ours = effects.step(effects.fit(values), np.array([0]), np.array([1]), "by cell")
+        ours = linear_model.step(linear_model.fit(values), np.array([0]), np.array([1]), "by cell")
         theirs = stats.ttest_ind(values[1], values[0], equal_var=False)
         assert ours.value == pytest.approx(values[1].mean() - values[0].mean())
         assert ours.value / ours.error == pytest.approx(theirs.statistic, rel=0.02)
@@ -116,7 +116,7 @@ class TestModel:
     def test_by_seed_is_the_paired_t_test(self):
         values = simulated(np.random.default_rng(6), n_seeds=5)
         of_seed = (values[SECOND] - values[FIRST]).mean(0)
-        ours = effects.step(effects.fit(values), FIRST, SECOND, "by seed")
+        ours = linear_model.step(linear_model.fit(values), FIRST, SECOND, "by seed")
         test = stats.ttest_1samp(of_seed, 0)
         assert ours.p() == pytest.approx(test.pvalue)
         assert ours.interval() == pytest.approx(tuple(test.confidence_interval()))
@@ -125,9 +125,9 @@ class TestModel:
         rng = np.random.default_rng(7)
         found = []
         for _ in range(400):
-            model = effects.fit(simulated(rng, n_cells=30))
+            model = linear_model.fit(simulated(rng, n_cells=30))
             pairs = np.arange(0, 20, 2), np.arange(1, 20, 2)
-            found.append([model.p_fair, effects.p_of_seeds(model, *pairs), effects.p_of_pairs(model, *pairs)])
+            found.append([model.p_fair, linear_model.p_of_seeds(model, *pairs), linear_model.p_of_pairs(model, *pairs)])
         # The pairs differ by chance of the cells, so their test has to find it; the others have nothing to find.
         alarms = (np.array(found) < 0.05).mean(0)
         assert alarms[:2] == pytest.approx([0.05, 0.05], abs=0.035)
@@ -139,52 +139,52 @@ class TestModel:
         for _ in range(400):
             values = rng.normal(size=(20, 3))
             values[10:] += 2
-            alarms += effects.p_of_pairs(effects.fit(values), np.arange(10), np.arange(10, 20)) < 0.05
+            alarms += linear_model.p_of_pairs(linear_model.fit(values), np.arange(10), np.arange(10, 20)) < 0.05
         assert alarms / 400 == pytest.approx(0.05, abs=0.03)
 
     def test_checks_notice_what_is_wrong(self):
         rng = np.random.default_rng(9)
         values = simulated(rng, n_cells=40)
         values[:20] += rng.normal(size=(20, 3)) * 4
-        assert effects.fit(values).p_fair < 0.001
+        assert linear_model.fit(values).p_fair < 0.001
         values = simulated(rng, n_cells=40)
         values[20:] += 3 * np.array([1, -1, 0])  # two seeds favour one side each
-        assert effects.p_of_seeds(effects.fit(values), np.arange(20), np.arange(20, 40)) < 0.001
+        assert linear_model.p_of_seeds(linear_model.fit(values), np.arange(20), np.arange(20, 40)) < 0.001
 
     def test_cells_that_never_vary_are_noticed_among_others(self):
         values = np.tile([[80.0], [81.0], [82.0]], 4)
-        assert np.isnan(effects.fit(values).p_fair)
+        assert np.isnan(linear_model.fit(values).p_fair)
         values[1] += [0.1, -0.1, 0.1, -0.1]
         values[2] -= [0.1, -0.1, 0.1, -0.1]  # so that no seed has an effect
-        assert effects.fit(values).p_fair == 0
+        assert linear_model.fit(values).p_fair == 0
 
     def test_a_cell_with_one_run_does_not_hide_the_others(self):
         values = simulated(np.random.default_rng(9), n_cells=40)
         values[:20] += np.random.default_rng(1).normal(size=(20, 3)) * 4
         values[39, 1:] = np.nan
-        assert effects.fit(values).p_fair < 0.001
+        assert linear_model.fit(values).p_fair < 0.001
 
 
 class TestSources:
     def test_of_clips_by_hand(self):
         deltas = np.array([[1.0, 3.0, 5.0], [1.0, 5.0, 3.0]])  # two seeds on three resamples; their means are 1, 4, 4
-        variance, interaction = effects.of_clips(deltas, n_groups=5)
+        variance, interaction = estimates.of_clips(deltas, n_groups=5)
         assert variance == pytest.approx(3 * 5 / 4)
         # From their mean, the seeds are apart by 0, -1, 1 and 0, 1, -1, with the variance 1 each.
         assert interaction == pytest.approx((1 + 1) / (2 * 1) * 5 / 4)
 
     def test_of_three_seeds_by_hand(self):
         deltas = np.array([[0.0, 0.0], [3.0, -3.0], [-3.0, 3.0]])  # their mean is 0 on both resamples
-        variance, interaction = effects.of_clips(deltas, n_groups=2)
+        variance, interaction = estimates.of_clips(deltas, n_groups=2)
         assert variance == 0
         assert interaction == pytest.approx((0 + 18 + 18) / (3 * 2) * 2)
 
     def test_both_by_hand(self):
-        total = effects.both(Estimate(2, 3, 10), clips=16, interaction=5, n_groups=21)
+        total = estimates.both(Estimate(2, 3, 10), clips=16, interaction=5, n_groups=21)
         assert total.value == 2
         assert total.error**2 == pytest.approx(9 + 16 - 5)
         assert total.df == pytest.approx(20**2 / (9**2 / 10 + 16**2 / 20))
-        assert effects.both(Estimate(2, 3, 10), clips=16, interaction=24, n_groups=21).error == pytest.approx(4)
+        assert estimates.both(Estimate(2, 3, 10), clips=16, interaction=24, n_groups=21).error == pytest.approx(4)
 
     def test_interval_of_both_covers_the_truth(self):
         """Seeds and songs are crossed, and each pair of them adds something of its own."""
@@ -196,7 +196,7 @@ class TestSources:
             table = songs + seeds[:, None] * 0.4 + rng.normal(size=(n_seeds, n_songs)) * 3
             of_seed = table.mean(1)
             by_seeds = Estimate(of_seed.mean(), of_seed.std(ddof=1) / np.sqrt(n_seeds), n_seeds - 1)
-            low, high = effects.both(by_seeds, *effects.of_clips(table @ weights.T, n_songs), n_songs).interval()
+            low, high = estimates.both(by_seeds, *estimates.of_clips(table @ weights.T, n_songs), n_songs).interval()
             n_hits += low < 0 < high
         assert n_hits / n == pytest.approx(0.95, abs=0.03)
 
@@ -207,12 +207,12 @@ class TestSteps:
             (r, m, h, x) for r in (12_000, 16_000) for m in (48, 128, 96) for h in (10, 1, 2) for x in ("log", "db")
         ]
         cells = pd.DataFrame(grid, columns=CELL)
-        found = {(s.axis, s.before, s.after): len(s.first) for s in effects.steps(cells)}
+        found = {(s.axis, s.before, s.after): len(s.first) for s in steps.steps(cells)}
         assert found == {
             ("n_mels", 128, 96): 12, ("n_mels", 96, 48): 12, ("hop_factor", 1, 2): 12, ("hop_factor", 2, 10): 12,
             ("hop_factor", 1, 10): 12, ("sample_rate_hz", 16_000, 12_000): 18, ("log_type", "db", "log"): 18,
         }  # fmt: skip
-        for step in effects.steps(cells):
+        for step in steps.steps(cells):
             before, after = cells.iloc[step.first], cells.iloc[step.second]
             assert (before[step.axis] == step.before).all()
             assert (after[step.axis] == step.after).all()
@@ -246,11 +246,11 @@ class TestFolds:
     def test_seeds_of_the_same_fold_count_as_one(self):
         """With seeds in the order 4, 2, 3, 1 and two folds, the first and the third of them have the first fold."""
         runs = pd.DataFrame({"seed": [4, 2, 3, 1] * 2})
-        folds = effects.folds_of(runs, 2)
+        folds = steps.folds_of(runs, 2)
         assert folds.tolist() == [1, 1, 0, 0], "in the order 1, 2, 3, 4"
-        estimate = effects.of_folds(np.array([1.0, 3.0, 6.0, 8.0]), folds)
+        estimate = estimates.of_folds(np.array([1.0, 3.0, 6.0, 8.0]), folds)
         assert estimate == (4.5, pytest.approx(2.5), 1)
-        assert effects.folds_of(runs, 0) is None
+        assert steps.folds_of(runs, 0) is None
 
     def test_test_clips_are_not_counted_twice(self):
         resampled = Resampled(

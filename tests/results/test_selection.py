@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from howlow.results import effects, selection
+from howlow.results import linear_model, selection
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_intervals_by_hand():
     """Three cells with the means 80, 79 and 70, of four runs each, so that a difference varies by sqrt(1/2)."""
     deviations = np.array([1.0, -1.0, 1.0, -1.0])
     values = np.array([80 + deviations, 79 - deviations, 70 + deviations[[0, 2, 1, 3]]])
-    model = effects.fit(values)
+    model = linear_model.fit(values)
     reach = selection.critical_value(2, 6) * np.sqrt(model.variance() / 2)
     low, high = selection.from_best(model)
     assert low.tolist() == pytest.approx([min(0, 1 - reach), -1 - reach, -10 - reach])
@@ -36,7 +36,7 @@ def test_a_common_variance_that_is_too_small_for_a_cell_is_not_used():
     rng = np.random.default_rng(0)
     values = 80 + rng.normal(size=(12, 4)) * 0.01
     values[0] += [1, 4, -2, 1]  # the best, with a deviation of sqrt(6)
-    model = effects.fit(values)
+    model = linear_model.fit(values)
     assert model.p_fair < 0.05
     low, _ = selection.from_best(model)
     reach = selection.critical_value(11, model.df) * np.sqrt(6 / 2 * (1 / 4 + 1 / 4))
@@ -48,7 +48,7 @@ def test_a_common_variance_that_is_too_small_for_a_cell_is_not_used():
 
 
 def test_without_deviation_nothing_is_known():
-    low, high = selection.from_best(effects.fit(np.array([[80.0, 80.0], [79.0, 79.0]])))
+    low, high = selection.from_best(linear_model.fit(np.array([[80.0, 80.0], [79.0, 79.0]])))
     assert np.isnan([*low, *high]).all()
 
 
@@ -59,7 +59,7 @@ def test_statements_about_all_cells_hold_together():
     distance = [mean - np.delete(truth, row).max() for row, mean in enumerate(truth)]
     n_right, n = 0, 400
     for _ in range(n):
-        low, high = selection.from_best(effects.fit(truth[:, None] + rng.normal(size=(20, 3))))
+        low, high = selection.from_best(linear_model.fit(truth[:, None] + rng.normal(size=(20, 3))))
         n_right += bool(((low <= distance) & (distance <= high)).all())
     assert n_right / n > 0.93
 
@@ -71,6 +71,6 @@ def test_luck_does_not_make_an_inferior_cell_as_good_as_the_best():
     for _ in range(300):
         values = 80 + 0.3 * rng.normal(size=(41, 3))
         values[0] += 1
-        low, _ = selection.from_best(effects.fit(values))
+        low, _ = selection.from_best(linear_model.fit(values))
         wrong += bool((low[1:] > -1).any())
     assert wrong / 300 < 0.08

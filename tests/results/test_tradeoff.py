@@ -6,7 +6,7 @@ import pytest
 
 from howlow.evaluation.resampling import Resampled
 from howlow.representation import Representation
-from howlow.results import effects, selection, spread, tradeoff
+from howlow.results import estimates, linear_model, selection, spread, tradeoff
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
@@ -87,7 +87,7 @@ def test_equivalence_allows_for_the_choice():
     """It is decided by Hsu's intervals, which are wider than that of a single comparison."""
     table = make_trade(VALIDATION, TEST)
     values = np.array(list(VALIDATION.values()))
-    low, high = selection.from_best(effects.fit(values))
+    low, high = selection.from_best(linear_model.fit(values))
     assert table["from_best_low_points"].tolist() == pytest.approx(low.tolist())
     assert table["from_best_high_points"].tolist() == pytest.approx(high.tolist())
     assert table["is_equivalent"].tolist() == [True, True, False, False]
@@ -160,7 +160,7 @@ def test_intervals_on_the_test_clips_by_hand():
     noise = (noise - noise.mean()) / noise.std(ddof=1) * 0.02
     areas = np.broadcast_to(0.8 + noise, (4, 3, 2, 2000)).astype(np.float32)
     without = make_trade(VALIDATION, test)
-    width = effects.Estimate(0, 0.1 / np.sqrt(3), 8).interval()[1]
+    width = estimates.Estimate(0, 0.1 / np.sqrt(3), 8).interval()[1]
     assert without["roc_auc_high_percent"].iloc[0] == pytest.approx(80 + width)
     assert without["roc_auc_low_percent"].iloc[0] == pytest.approx(80 - width)
     table = make_trade(VALIDATION, test, resampled=Resampled(names, 100_000, areas))
@@ -173,8 +173,8 @@ def test_intervals_on_the_test_clips_by_hand():
     table = make_trade(VALIDATION, test, resampled=Resampled(names, 100_000, areas))
     low, high = table[["loss_low_points", "loss_high_points"]].iloc[1]
     assert (high - low) / 2 == pytest.approx(1.96 * 4, rel=0.02)
-    model = effects.fit(np.array(list(test.values())))
-    loss = effects.Estimate(2, np.sqrt(model.variance() * 2 / 3), model.df)
+    model = linear_model.fit(np.array(list(test.values())))
+    loss = estimates.Estimate(2, np.sqrt(model.variance() * 2 / 3), model.df)
     assert without[losses].iloc[1].tolist() == pytest.approx([2, *loss.interval()])
 
 

@@ -14,7 +14,7 @@ from howlow import gpus, program
 from howlow.config import specs
 from howlow.data.tracks import SPLITS, Tracks
 from howlow.errors import HowlowError
-from howlow.features import audio
+from howlow.features import decoders
 from howlow.networks import memory
 from howlow.planning import forecast
 
@@ -85,7 +85,7 @@ def _print_tags(tracks: Tracks) -> None:
 def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
     """Print the durations that the headers declare, which may be wrong, and return those of the readable files."""
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(audio.declared_seconds, (root / path for path in tracks.paths))
+        found = pool.map(decoders.declared_seconds, (root / path for path in tracks.paths))
         durations = list(program.progress(found, "audio headers", len(tracks.paths)))
     bad = [(c, d) for c, d in zip(tracks.clip_ids, durations, strict=True) if isinstance(d, str)]
     good = [duration for duration in durations if not isinstance(duration, str)]

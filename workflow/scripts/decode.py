@@ -10,7 +10,7 @@ import numpy as np
 from howlow import files, program, records
 from howlow.data import audio_files
 from howlow.data import tracks as tracks_module
-from howlow.features import audio
+from howlow.features import audio, decoders
 
 
 def main(args: Namespace) -> None:
@@ -42,7 +42,7 @@ def main(args: Namespace) -> None:
 def _load(path: Path, root: Path, sample_rate: int, seconds: float) -> np.ndarray | str:
     """The clip, or the reason why it is excluded."""
     try:
-        audio.check_file(path)
+        decoders.check_file(path)
         if not path.resolve().is_relative_to(root):
             return "a symbolic link leads out of the dataset's root"
         return audio.load_clip(path, sample_rate, seconds)

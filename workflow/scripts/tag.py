@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from howlow import files, program, tagging
 from howlow.errors import HowlowError
-from howlow.features import audio
+from howlow.features import audio, decoders
 from howlow.tagging import Tagger
 from howlow.training import devices
 
@@ -75,7 +75,7 @@ def _check_output(path: Path, inputs: list[Path]) -> None:
     """Refuse to overwrite an input file, or music, which `--output *.mp3` would do."""
     files.refuse_overwriting(path, inputs)
     if os.path.isfile(path) and (  # noqa: PTH113 - as above
-        path.suffix.lower() in SUFFIXES or isinstance(audio.declared_seconds(path), float)
+        path.suffix.lower() in SUFFIXES or isinstance(decoders.declared_seconds(path), float)
     ):
         raise HowlowError(f"{path}: is music, and would be overwritten; name the file to write after --output")
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from howlow.names import LOG_NAMES, METRICS
 from howlow.networks.registry import NETWORKS
-from howlow.results.effects import ALPHA, PAPERS_STEPS
+from howlow.results.estimates import ALPHA
+from howlow.results.steps import PAPERS_STEPS
 
 _STEP = ["axis", "from", "to"]
 _METHODS = {

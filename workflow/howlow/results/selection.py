@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from howlow.results.effects import ALPHA, Fit
+from howlow.results.estimates import ALPHA
+from howlow.results.linear_model import Fit
 
 _N_NODES = 100
 

@@ -15,18 +15,9 @@ from statsmodels.stats.meta_analysis import effectsize_smd
 
 from howlow.evaluation.resampling import Resampled
 from howlow.names import METRICS
-from howlow.results.effects import (
-    ALPHA,
-    ROUNDING_POINTS,
-    UNKNOWN,
-    Estimate,
-    add_tests,
-    folds_of,
-    matrix,
-    of_folds,
-    steps,
-    uncertainty,
-)
+from howlow.results.estimates import ALPHA, UNKNOWN, Estimate, add_tests, of_folds, uncertainty
+from howlow.results.linear_model import ROUNDING_POINTS
+from howlow.results.steps import folds_of, matrix, steps
 
 _FAMILY = ["dataset", "model", "metric", "axis", "from", "to"]
 
@@ -37,7 +28,7 @@ def compare(
     resampled: Mapping[tuple[str, str], Resampled] | None = None,
     folds: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
-    """Compare all pairs of representations that are a step of `howlow.results.effects.steps` apart.
+    """Compare all pairs of representations that are a step of `howlow.results.steps.steps` apart.
 
     Parameters
     ----------

@@ -13,9 +13,11 @@ from howlow import names
 from howlow.evaluation.resampling import Resampled
 from howlow.names import CELL, METRICS
 from howlow.networks.registry import NETWORKS
-from howlow.results.effects import UNKNOWN, Estimate, both, fit, matrix, of_clips
+from howlow.results.estimates import UNKNOWN, Estimate, both, of_clips
+from howlow.results.linear_model import fit
 from howlow.results.selection import from_best
 from howlow.results.spread import differs
+from howlow.results.steps import matrix
 
 COSTS = {
     "gmac": "GMAC",
