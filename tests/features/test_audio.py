@@ -62,7 +62,7 @@ def test_clip_has_the_papers_length(rate, expected, tone):
 )
 def test_crop_by_counting(native, n_samples, first, length, block, tmp_path, monkeypatch):
     """Each sample of the file is its own number."""
-    monkeypatch.setattr(audio, "_BLOCK_SAMPLES", block)
+    monkeypatch.setattr(decoders, "_BLOCK_SAMPLES", block)
     path = write(tmp_path / "a.wav", np.arange(1, n_samples + 1, dtype=np.float32), native)
     np.testing.assert_array_equal(audio.load_clip(path, native, 0.125), np.arange(first + 1, first + 1 + length))
 
@@ -105,10 +105,10 @@ def test_channels_of_ffmpeg_are_mixed_by_their_mean_too(levels, tmp_path):
 
 def test_many_channels_do_not_make_blocks_large(tmp_path, monkeypatch):
     path = write(tmp_path / "a.wav", np.ones((800, 200), np.float32), 8_000)
-    monkeypatch.setattr(audio, "_BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr(decoders, "_BLOCK_SAMPLES", 1000)
     file = decoders._open_with_libsndfile(path)
     assert {len(block) for block in decoders._libsndfile_blocks(path, file)} == {5}
-    monkeypatch.setattr(audio, "_BLOCK_SAMPLES", 100)  # fewer than the channels
+    monkeypatch.setattr(decoders, "_BLOCK_SAMPLES", 100)  # fewer than the channels
     np.testing.assert_array_equal(audio.load_all(path, 8_000), np.ones(800))
 
 
@@ -170,7 +170,7 @@ def test_a_file_is_decoded_once_for_several_rates(tmp_path, monkeypatch):
     path = write(tmp_path / "a.wav", NOISE)
     expected = {rate: audio.load_clip(path, rate, 1.0) for rate in (12_000, 16_000)}
     opened = []
-    monkeypatch.setattr(audio, "check_file", opened.append)
+    monkeypatch.setattr(decoders, "check_file", opened.append)
     clips = audio.load_clips(path, (12_000, 16_000), 1.0)
     assert opened == [path]
     assert list(clips) == [12_000, 16_000]

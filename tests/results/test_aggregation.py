@@ -250,7 +250,7 @@ def test_the_program_writes_both_tables_of_checked_results(results, monkeypatch)
     assert process.returncode == 1
     assert "/mine/mel/12000/8: the code of decode.py has changed since. Start the workflow again" in process.stderr
     assert not any(path.exists() for path in tables)
-    monkeypatch.setattr(provenance, "code", lambda program: CODE.get(program.stem, {}))
+    monkeypatch.setattr(provenance, "code", lambda program, spec: CODE.get(program.stem, {}))
     process = run_script("aggregate", *arguments, spec=SPEC)
     assert process.returncode == 0, process.stderr
     runs = aggregation.runs(SPEC, results)
