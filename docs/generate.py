@@ -43,10 +43,7 @@ def key_tables(schema: dict[str, Any]) -> str:
     sections = {
         "The file": schema,
         "A dataset: `datasets.<name>`": definitions["dataset"],
-        "A dataset of kind `demo`": definitions["demo"],
-        "A dataset of kind `mtat`": definitions["mtat"],
-        "A dataset of kind `msd`": definitions["msd"],
-        "A dataset of kind `table`": definitions["table"],
+        **{f"A dataset of kind `{name}`": kind for name, kind in definitions["datasets"].items()},
         "An experiment: `experiments[i]`": definitions["experiment"],
         "Its representations: `experiments[i].grid[j]`": definitions["grid"],
         **{

@@ -65,7 +65,7 @@ def test_defaults_are_filled_in():
 
 
 def test_default_size_of_the_demo_is_the_generators():
-    assert configuration.schema()["$defs"]["demo"]["properties"]["n_clips"]["default"] == demo.N_CLIPS
+    assert configuration.schema()["$defs"]["datasets"]["demo"]["properties"]["n_clips"]["default"] == demo.N_CLIPS
 
 
 @pytest.mark.parametrize(

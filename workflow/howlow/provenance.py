@@ -17,6 +17,7 @@ from howlow import syntax
 PACKAGE = Path(__file__).resolve().parent
 
 PLUMBING = (
+    "data/datasets/registry.py",
     "errors.py",
     "files.py",
     "gpus.py",
@@ -32,6 +33,9 @@ PLUMBING = (
 
 A change to one of them reruns nothing.
 """
+
+_CHOSEN = {"model": "networks", "kind": "data/datasets"}
+"""The packages of which a specification names one module, by the key that has the name."""
 
 _LIBRARIES = ("essentia", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "soxr", "statsmodels", "torch")
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -50,27 +54,23 @@ def digest(spec: dict[str, Any]) -> str:
 def code(script: Path, spec: dict[str, Any]) -> dict[str, str]:
     """Digests of the syntax trees of a program and of each module of this package that it imports, also indirectly.
 
-    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`. A program that builds a network
-    depends on the module of that one alone.
+    Comments, docstrings and layout do not count, nor do the modules of `PLUMBING`. Of the networks and of the kinds of
+    datasets, a program depends on the module of that one alone that its specification names.
 
     Parameters
     ----------
     script : the program's file
-    spec : the specification of the job; if it has a `model`, this is the network
+    spec : the specification of the job; a `model` is a network, and a `kind` is one of datasets
 
     Returns
     -------
     dict of digests by the name of the file, such as `howlow/features/mel.py`
     """
-    return dict(sorted((_code(script.resolve()) | _code_of_network(script.resolve(), spec.get("model"))).items()))
-
-
-@cache
-def _code_of_network(script: Path, model: str | None) -> dict[str, str]:
-    """Digests of the modules of a network, for a program that can build it by its name."""
-    if model is None or "howlow/networks/__init__.py" not in _code(script):
-        return {}
-    return _code(PACKAGE / "networks" / f"{model}.py")
+    digests = dict(_code(script.resolve()))
+    for key, package in _CHOSEN.items():
+        if key in spec and f"howlow/{package}/__init__.py" in digests:
+            digests |= _code(PACKAGE / package / f"{spec[key]}.py")
+    return dict(sorted(digests.items()))
 
 
 @cache

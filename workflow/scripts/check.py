@@ -12,6 +12,7 @@ import pandas as pd
 from howlow import config as configuration
 from howlow import gpus, program
 from howlow.config import specs
+from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import SPLITS, Tracks
 from howlow.errors import HowlowError
 from howlow.features import decoders
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
             if told := forecast.advice_on_folds(config, dataset, n_clips, sizes[dataset]["test"]):
                 print(f"  advice: {told}")
             stopping += [f"datasets.{dataset}: {advice}"] if advice else []
-        elif settings["kind"] == "demo":
+        elif DATASETS[settings["kind"]].is_generated:
             print("  The workflow generates these clips.")
         else:
             _print_missing(config, dataset)

@@ -134,10 +134,18 @@ def _without_aliases(node: Any) -> Any:
 def schema() -> dict[str, Any]:
     """The schema of the configuration, workflow/schemas/config.schema.yaml; it is read once and must not be changed."""
     found = yaml.safe_load(SCHEMA_PATH.read_text())
-    networks_of, experiment = found["$defs"]["networks"], found["$defs"]["experiment"]
-    experiment["properties"]["model"]["enum"] = list(networks_of)
-    experiment["allOf"] = [_of_network(name) for name in networks_of]
+    definitions = found["$defs"]
+    dataset, experiment = definitions["dataset"], definitions["experiment"]
+    dataset["properties"]["kind"]["enum"] = list(definitions["datasets"])
+    dataset["allOf"] = [_of_kind(name) for name in definitions["datasets"]]
+    experiment["properties"]["model"]["enum"] = list(definitions["networks"])
+    experiment["allOf"] = [_of_network(name) for name in definitions["networks"]]
     return found
+
+
+def _of_kind(name: str) -> dict[str, Any]:
+    """The part of the schema of a dataset that holds for one kind."""
+    return {"if": {"properties": {"kind": {"const": name}}}, "then": {"$ref": f"#/$defs/datasets/{name}"}}
 
 
 def _of_network(name: str) -> dict[str, Any]:

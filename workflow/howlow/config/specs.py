@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from howlow.config import ConfigError, paper, representations
+from howlow.data.datasets.registry import DATASETS
 from howlow.representation import Representation
 
 Spec = dict[str, Any]
 
-_METADATA = {
-    "demo": ("annotations_final.csv",),
-    "mtat": ("annotations_final.csv",),
-    "msd": ("filtered_list_train.cP", "filtered_list_test.cP", "msd_id_to_tag_vector.cP", "50tagList.txt"),
-}
 _NOT_OF_TRACKS = ("exclude", "max_excluded", "root", "seconds", "table", "url")
 
 
@@ -101,7 +97,7 @@ def metadata_files(config: Spec, dataset: str) -> dict[str, Path]:
     """The files that `tracks.parquet` is made from, by the role of each."""
     settings, found = config["datasets"][dataset], paths(config, dataset)
     chosen = {key: Path(path) for key, path in found.items() if key != "root"}
-    names = list(_METADATA.get(settings["kind"], ()))
+    names = list(DATASETS[settings["kind"]].metadata)
     if settings.get("audio") == "7digital":
         names += ["MSD_id_to_7D_id.pkl", "7D_id_to_path.pkl"]
     return chosen | {name: Path(found["root"], name) for name in names}

@@ -11,6 +11,7 @@ from howlow import networks
 from howlow.config import representations, specs
 from howlow.data import datasets, demo
 from howlow.data.datasets.metadata import chosen_tags
+from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import SPLITS, Tracks
 from howlow.networks import cost
 from howlow.representation import Representation, n_samples
@@ -34,7 +35,7 @@ def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str,
         if the metadata can't be used, or the configuration asks for a tag that the dataset does not have
     """
     settings = config["datasets"][dataset]
-    if settings["kind"] == "demo":
+    if DATASETS[settings["kind"]].is_generated:
         chosen_tags(Path(f"datasets.{dataset}.tags"), demo.TAGS, settings.get("tags"))
         return None
     return (
@@ -46,7 +47,8 @@ def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str,
 
 def missing_metadata(config: dict[str, Any], dataset: str) -> list[Path]:
     """The metadata files of a published dataset that are missing."""
-    if config["datasets"][dataset]["kind"] not in ("mtat", "msd"):
+    kind = DATASETS[config["datasets"][dataset]["kind"]]
+    if kind.is_generated or not kind.metadata:
         return []
     files = specs.metadata_files(config, dataset).values()
     return [path for path in files if path.is_relative_to(specs.root(config, dataset)) and not path.exists()]
@@ -58,7 +60,7 @@ def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> 
     With folds, it is the number for the trainings of the first one.
     """
     settings = config["datasets"][dataset]
-    if settings["kind"] == "demo":
+    if DATASETS[settings["kind"]].is_generated:
         return demo.split_sizes(settings["n_clips"])
     if tracks is None:
         sizes = datasets.published_sizes(settings["kind"])
@@ -73,7 +75,7 @@ def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> 
 def advice_on_folds(config: dict[str, Any], dataset: str, n_clips: int, n_test: int) -> str | None:
     """Advice to use folds, for a collection so small that fixed splits measure little. None if there is no need."""
     settings = config["datasets"][dataset]
-    if settings["kind"] not in ("mtat", "table") or "folds" in settings or n_clips >= FEW_CLIPS:
+    if not DATASETS[settings["kind"]].folds_by or "folds" in settings or n_clips >= FEW_CLIPS:
         return None
     return (
         f"only {n_test:,} of {n_clips:,} clips are tested. With `folds: 5` and five `seeds`, every clip is tested once,"

@@ -1,18 +1,13 @@
 """The datasets. Each has one module, which reads the dataset's own metadata into `howlow.data.tracks.Tracks`."""
 
-from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from howlow.data.datasets import metadata, msd, mtat, table
+from howlow.data.datasets import metadata
 from howlow.data.datasets.metadata import MetadataError
+from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import Tracks
-
-_LOADERS: dict[str, Callable[..., tuple[Tracks, list[tuple[str, str]]]]] = {
-    "demo": mtat.load,
-    "mtat": mtat.load,
-    "msd": msd.load,
-    "table": table.load,
-}
 
 _NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "sample_rate", "seed")
 
@@ -38,7 +33,7 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
     """
     settings = {key: value for key, value in spec.items() if key not in _NOT_FOR_LOADERS}
     try:
-        tracks, left_out = _LOADERS[spec["kind"]](**settings, **paths)
+        tracks, left_out = _module(spec["kind"]).load(**settings, **paths)
     except OSError as error:
         raise MetadataError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
     metadata.check_splits(spec["dataset"], tracks, left_out, spec.get("folds"))
@@ -48,12 +43,14 @@ def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tupl
 def split_rule(spec: dict[str, Any]) -> str:
     """Describe how the clips of a dataset are split, by the specification of `tracks`."""
     if "folds" in spec:
-        return f"{spec['folds']} folds by {'artist' if spec['kind'] == 'mtat' else 'group'}"
-    if spec["kind"] == "table":
-        return "as the table says, or else by group"
-    return {"msd": "the lists of the field"}.get(spec["kind"]) or f"by {spec.get('split', 'folders')}"
+        return f"{spec['folds']} folds by {DATASETS[spec['kind']].folds_by}"
+    return _module(spec["kind"]).split_rule(spec)
 
 
 def published_sizes(kind: str) -> dict[str, int]:
-    """The number of usable clips of each split that the literature reports for a dataset."""
-    return {"mtat": mtat.PUBLISHED_SIZES, "msd": msd.PUBLISHED_SIZES}[kind]
+    """The number of usable clips of each split that the literature reports for a kind of dataset."""
+    return _module(kind).PUBLISHED_SIZES
+
+
+def _module(kind: str) -> ModuleType:
+    return import_module(f"howlow.data.datasets.{kind}")

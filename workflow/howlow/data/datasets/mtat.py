@@ -12,6 +12,7 @@ audio folders `0` to `f`, in the root or in its subfolder `mp3`.
 import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +97,11 @@ def load(
     )
     _report_difference(table, tracks, untagged, is_published=folds is None and split == "folders")
     return tracks, left_out
+
+
+def split_rule(spec: dict[str, Any]) -> str:
+    """How the clips are split without folds."""
+    return f"by {spec.get('split', 'folders')}"
 
 
 def song(mp3_path: str) -> str:
