@@ -105,7 +105,9 @@ def run(project: Path, *arguments: object) -> tuple[int, str]:
 
 
 def queue() -> list[str]:
-    return subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout.splitlines()
+    """The jobs that wait or run. Those that SLURM is still cleaning up after (`completing`) have ended."""
+    command = ["squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def known_jobs() -> list[dict[str, str]]:
