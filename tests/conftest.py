@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TextIO
 
 import checkout
@@ -261,6 +262,15 @@ def runtime_only() -> dict[str, str]:
         if {canonicalize_name(name) for name in names} <= development - runtime
     ]
     return {"PYTHONPATH": str(ROOT / "tests" / "runtime"), "HOWLOW_ABSENT": " ".join(absent)}
+
+
+def module_at(path: Path) -> ModuleType:
+    """A program of the project as a module, from outside the library."""
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses look their module up
+    specification.loader.exec_module(module)
+    return module
 
 
 def copy_project(folder: Path) -> Path:

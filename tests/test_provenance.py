@@ -82,6 +82,27 @@ def test_what_is_run_counts_also_where_it_is_imported(package, file, old, new):
     assert {name for name in before | after if before.get(name) != after.get(name)} >= {file}
 
 
+@pytest.mark.parametrize(
+    ("key", "folder_of", "own", "other"),
+    [("model", "networks", "vgg", "musicnn"), ("kind", "data/datasets", "mtat", "msd")],
+)
+def test_of_networks_and_datasets_only_the_named_one_counts(package, key, folder_of, own, other):
+    folder, _ = package
+    (folder / "script.py").write_text("from howlow import networks\nfrom howlow.data import datasets\n")
+    names = set(provenance.code(folder / "script.py", {key: own}))
+    of_own, of_other = (f"howlow/{folder_of}/{name}.py" for name in (own, other))
+    assert of_own in names
+    assert of_other not in names
+    assert of_own not in provenance.code(folder / "script.py", {})
+
+
+def test_a_program_that_can_build_no_network_depends_on_none(package):
+    """A figure of the results of a network knows its name, and does not change with its layers."""
+    folder, _ = package
+    (folder / "script.py").write_text("from howlow.networks.registry import NETWORKS\n")
+    assert list(provenance.code(folder / "script.py", {"model": "vgg"})) == ["script.py"]
+
+
 def test_plumbing_is_there_and_imports_nothing_else():
     """A module that computes something must not be imported only through one that does not count."""
     for name in provenance.PLUMBING:

@@ -1,24 +1,18 @@
 """How the tables of the study on real music are made from results."""
 
-import importlib.util
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, module_at
 
 from howlow.data.tracks import Tracks
 
 
 @pytest.fixture(scope="module")
 def collect():
-    specification = importlib.util.spec_from_file_location("collect", ROOT / "docs" / "collect_real_music.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
+    return module_at(ROOT / "docs" / "collect_real_music.py")
 
 
 def metrics(seed: int, of_tags: dict[str, float], *, split: str = "test") -> pd.DataFrame:

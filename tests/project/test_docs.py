@@ -1,21 +1,16 @@
 """The documentation agrees with the code that it follows from."""
 
-import importlib.util
 import re
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, module_at
 
 from howlow import config
 
 
 @pytest.fixture(scope="module")
 def generate():
-    path = ROOT / "docs" / "generate.py"
-    specification = importlib.util.spec_from_file_location("generate", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return module_at(ROOT / "docs" / "generate.py")
 
 
 def test_generated_parts_are_current(generate):

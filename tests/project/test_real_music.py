@@ -1,23 +1,16 @@
 """The page about real music: how its tables are computed, and that its sentences are true of them."""
 
-import importlib.util
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, module_at
 
 from howlow.names import CELL
 
 
 @pytest.fixture(scope="module")
 def page():
-    specification = importlib.util.spec_from_file_location("real_music", ROOT / "docs" / "real_music.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
+    return module_at(ROOT / "docs" / "real_music.py")
 
 
 @pytest.fixture(scope="module")

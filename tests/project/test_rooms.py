@@ -1,12 +1,19 @@
 """The library is a house: a package a stage, and imports run downwards only."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from pkgutil import resolve_name
 
+import mutants
 import pytest
 from conftest import ROOT
+
+from howlow.config import schema
+from howlow.data.datasets.registry import DATASETS
+from howlow.networks.registry import NETWORKS, Network
 
 LIBRARY = ROOT / "workflow" / "howlow"
 
@@ -57,3 +64,47 @@ def test_imports_run_downwards(path):
 def test_no_module_imports_itself_through_others():
     graph = {name_of(path): set(imported(path)) for path in MODULES}
     TopologicalSorter(graph).prepare()  # raises CycleError with the modules of a circle
+
+
+def test_registries_and_the_schema_have_the_same_names():
+    definitions = schema()["$defs"]
+    assert set(definitions["networks"]) == set(NETWORKS)
+    assert set(definitions["datasets"]) == set(DATASETS)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_has_what_the_registry_says(name):
+    public = [attribute for attribute in {*vars(Network), *Network.__annotations__} if not attribute.startswith("_")]
+    assert len(public) >= 6
+    for attribute in public:
+        assert hasattr(resolve_name(f"howlow.networks.{name}"), attribute), attribute
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_kind_of_dataset_has_what_the_registry_says(name):
+    module = resolve_name(f"howlow.data.datasets.{name}")
+    assert callable(module.load)
+    assert isinstance(module.split_rule({}), str)
+
+
+def test_mutants_are_of_modules_and_tests_that_are_there():
+    for module, tests in mutants.TESTS.items():
+        assert (LIBRARY / f"{module}.py").is_file(), module
+        assert all((ROOT / "tests" / test).is_file() for test in tests), module
+
+
+def texts() -> Iterator[Path]:
+    """The project's own texts and programs."""
+    for folder in (".", "workflow", "docs", "config", "benchmarks", "tests"):
+        pattern = "*" if folder == "." else "**/*"
+        yield from (path for path in (ROOT / folder).glob(pattern) if path.suffix in (".py", ".smk", ".md"))
+
+
+def test_names_of_the_library_in_texts_are_those_of_something():
+    """A docstring or a page that names a module or a function after it has moved leads nowhere."""
+    for path in texts():
+        for name in set(re.findall(r"`(howlow(?:\.[A-Za-z_]\w*)+)`", path.read_text())):
+            try:
+                resolve_name(name)
+            except (ImportError, AttributeError):
+                pytest.fail(f"{path.relative_to(ROOT)} names {name}")

@@ -1,6 +1,5 @@
 """`make` sets up the environment with the right Python, and one lock holds for all of them."""
 
-import importlib.util
 import platform
 import re
 import shutil
@@ -11,18 +10,14 @@ import packaging.markers
 import pytest
 import test_slurm
 import yaml
-from conftest import ROOT, installed
+from conftest import ROOT, installed, module_at
 
 PYTHONS = re.search(r"^PYTHONS := (.+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
 
 
 @pytest.fixture(scope="module")
 def check_wheels():
-    path = ROOT / "envs" / "check_wheels.py"
-    specification = importlib.util.spec_from_file_location("check_wheels", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return module_at(ROOT / "envs" / "check_wheels.py")
 
 
 @pytest.fixture

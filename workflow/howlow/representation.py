@@ -39,7 +39,7 @@ class Representation:
     sample_rate : int, in Hz
     n_mels : int, number of mel bands
     hop_factor : int, the hop in units of 256 samples
-    log_type : str, `db` or `log`, see `howlow.mel.compress`
+    log_type : str, `db` or `log`, see `howlow.features.mel.compress`
     """
 
     sample_rate: int

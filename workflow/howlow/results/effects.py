@@ -64,10 +64,9 @@ def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None, fol
     cells, values = matrix(runs, metric)
     if np.isnan(values).all():
         return pd.DataFrame()
-    model, identity = (
-        linear_model.fit(values),
-        dict(zip(("dataset", "model", "metric"), (*experiment_of(runs), metric), strict=True)),
-    )
+    model = linear_model.fit(values)
+    dataset, network = experiment_of(runs)
+    identity = {"dataset": dataset, "model": network, "metric": metric}
     rows = []
     for axis, before, after, first, second in steps(cells):
         p_seeds_alike = linear_model.p_of_seeds(model, first, second)
