@@ -42,7 +42,7 @@ mutants: $(VENV)/development
 
 # Check that every shipped configuration plans the jobs of tests/plans.yaml, without any data.
 plans: $(VENV)/development
-	$(BIN)/python workflow/scripts/plan.py --expect tests/plans.yaml
+	$(BIN)/howlow plan --expect tests/plans.yaml
 
 # Write the key tables of config/README.md, the rule graph and the tables of reruns of README.md, and the numbers of
 # docs/scale.md.
@@ -53,17 +53,18 @@ docs: $(VENV)/development
 wheels: $(VENV)/runtime
 	$(BIN)/python envs/check_wheels.py $(PYTHONS)
 
-# Run this with the newest of the Pythons, and `make wheels` after it. The .in files have a marker for what only a newer
+# Run this with the newest of the Pythons, and `make wheels` after it. The dependencies have a marker for what only a newer
 # Python needs, and under an older one pip-compile leaves it out.
 # The lock must not depend on whether the index offers PyTorch's CPU build or its CUDA build. The version of the first
 # has a suffix that other indexes do not have. The second needs further packages, which it names in exact versions
 # itself.
 lock: $(VENV)/development
 	$(INSTALL) pip-tools
-	cd envs && for name in requirements requirements-dev; do \
-	    CUSTOM_COMPILE_COMMAND="make lock" ../$(BIN)/pip-compile --quiet --allow-unsafe --no-strip-extras \
+	for source in pyproject.toml envs/requirements-dev.in; do \
+	    name=envs/requirements$$(test $$source = pyproject.toml || echo -dev) && \
+	    CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --allow-unsafe --no-strip-extras \
 	        --no-emit-index-url --no-emit-find-links --no-emit-options --annotation-style line \
-	        --output-file $$name.txt $$name.in && \
+	        --output-file $$name.txt $$source && \
 	    sed -i -E -e 's/^(torch==[0-9.]+)\+[a-z0-9]+/\1/' -e '/^(cuda-|nvidia-|triton==)/d' $$name.txt || exit 1; \
 	done
 
@@ -83,9 +84,11 @@ $(VENV)/bin/python:
 IS_ONE_OF := import sys; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv)
 SAY_WHICH := import sys; print("Setting up $(VENV) with Python %s, %s" % (sys.version.split()[0], sys.executable))
 
-$(VENV)/runtime: envs/requirements.txt | $(VENV)/bin/python
+# The package itself is installed as a link to this folder, with the locked setuptools.
+$(VENV)/runtime: envs/requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing the locked packages into $(VENV); this takes some minutes.'
 	@$(INSTALL) -r envs/requirements.txt || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
+	@$(INSTALL) --no-deps --no-build-isolation --editable . || { echo '$(IF_IT_FAILS)' >&2; exit 1; }
 	@touch $@
 
 IF_IT_FAILS := The packages could not be installed: see "Installation" in docs/troubleshooting.md.

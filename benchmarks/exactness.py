@@ -7,7 +7,6 @@ requirements.
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,8 +15,6 @@ import librosa
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow.data import demo  # noqa: E402
 from howlow.features import audio, mel  # noqa: E402
 

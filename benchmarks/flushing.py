@@ -7,12 +7,9 @@ counts.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from howlow import files
 

@@ -25,8 +25,6 @@ import soundfile
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow.data import demo  # noqa: E402
 from howlow.features import audio, mel  # noqa: E402
 

@@ -12,7 +12,6 @@ It prints the table of docs/statistics.md. Two kinds of studies are simulated:
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +20,6 @@ import pandas as pd
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow.evaluation import resampling  # noqa: E402
 from howlow.evaluation.resampling import Resampled  # noqa: E402
 from howlow.representation import Representation  # noqa: E402

@@ -8,13 +8,10 @@ test clips. The second table has the ROC AUC of each probe where it can be learn
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from howlow import names
 from howlow.data.demo import MUSICAL, PROBES

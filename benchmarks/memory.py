@@ -16,8 +16,6 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from training import Peak, own_bytes  # noqa: E402  (the benchmark beside this one)
 
 from howlow import networks  # noqa: E402

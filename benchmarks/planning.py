@@ -16,8 +16,6 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow.planning import plans  # noqa: E402
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]

@@ -11,15 +11,11 @@ Holm's correction over the 48 figures. The third table is about the mean differe
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from howlow.results import corrections, published
 

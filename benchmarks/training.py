@@ -22,8 +22,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow import files, networks  # noqa: E402
 from howlow.config import load, representations  # noqa: E402
 from howlow.features.store import Store, open_store  # noqa: E402

@@ -7,7 +7,6 @@ representations with another `width`. docs/real_music.py makes the page from the
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow import files  # noqa: E402
 from howlow.data.tracks import Tracks  # noqa: E402
 from howlow.data.tracks import read as read_tracks  # noqa: E402

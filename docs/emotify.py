@@ -27,8 +27,6 @@ import pandas as pd
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow import files, program  # noqa: E402
 from howlow.errors import HowlowError  # noqa: E402
 from howlow.features import audio  # noqa: E402

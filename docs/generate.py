@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests"), str(ROOT / "docs")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "docs")]
 
 import real_music  # noqa: E402
 import reruns  # noqa: E402
@@ -141,11 +141,11 @@ def _counts(jobs: dict[str, int], stages: list[str]) -> list[str]:
 
 
 def scale_of_the_paper() -> str:
-    """The output of workflow/scripts/scale.py for the paper's datasets."""
-    arguments = ["config/paper.yaml", "--trainings", "4", "--training-gflops", "10000"]
-    command = ["workflow/scripts/scale.py", *arguments]
-    printed = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return "".join(f"    {line}\n" for line in [f"$ python {' '.join(command)}", *printed.splitlines()])
+    """The output of `howlow scale` for the paper's datasets."""
+    command = ["howlow", "scale", "config/paper.yaml", "--trainings", "4", "--training-gflops", "10000"]
+    words = [sys.executable, "-m", *command]
+    printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return "".join(f"    {line}\n" for line in [f"$ {' '.join(command)}", *printed.splitlines()])
 
 
 def _insert(text: str, parts: list[str]) -> str:

@@ -3,7 +3,6 @@
 docs/collect_real_music.py writes the tables. `make docs` runs this.
 """
 
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +12,6 @@ import pandas as pd
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow"))
-
 from howlow.names import CELL, LOG_NAMES, METRICS, representation  # noqa: E402
 from howlow.networks.registry import NETWORKS  # noqa: E402
 from howlow.representation import Representation  # noqa: E402

@@ -26,13 +26,19 @@ import soundfile
 from filelock import FileLock
 from packaging.utils import canonicalize_name
 
+from howlow import commands
 from howlow.planning import plans
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 TINY = ROOT / "tests" / "tiny.yaml"
 OWN = ROOT / "tests" / "own.yaml"
+HOWLOW = [sys.executable, "-m", "howlow"]
+"""The command `howlow` as words of a command line, for tests that need a process of its own."""
 
+# What the tests start takes the library of this checkout, which may be a copy of the one that is installed.
+PATHS = [str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)
 
 # Each of these takes minutes. If one of them came last, all other cores would be idle.
 LONGEST = ("test_slurm", "test_answers", "test_kills")
@@ -208,15 +214,20 @@ def as_nobody() -> Iterator[None]:
 
 def run_script(name: str, *arguments: object, spec: object = None) -> SimpleNamespace:
     """Run a program of a rule, in workflow/scripts, with the options that the workflow gives to all of them."""
-    return run_command(name, "--spec", json.dumps(spec or {}), *arguments)
+    path = str(SCRIPTS / f"{name}.py")
+    argv = [path, "--spec", json.dumps(spec or {}), *map(str, arguments)]
+    return _run(lambda: runpy.run_path(path, run_name="__main__"), argv)
 
 
 def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> SimpleNamespace:
-    """Run a program of workflow/scripts as from its command line, but in this process, which has the imports already.
+    """Run a subcommand of `howlow` as from its command line, but in this process, which has the imports already.
 
     Gives `returncode`, `stdout` and `stderr` as subprocess.run does; `stdout` is empty if it was redirected.
     """
-    argv = [f"{name}.py", *map(str, arguments)]
+    return _run(commands.main, ["howlow", name, *map(str, arguments)], stdout)
+
+
+def _run(main: Callable[[], object], argv: list[str], stdout: TextIO | None = None) -> SimpleNamespace:
     stdout, stderr, returncode = stdout or io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -225,7 +236,7 @@ def run_command(name: str, *arguments: object, stdout: TextIO | None = None) -> 
     ):
         patch.setattr(sys, "argv", argv)
         try:
-            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+            main()
         except SystemExit as stop:  # as in Python: a message goes to stderr, and the status is 1
             returncode = stop.code if isinstance(stop.code, int) else 1
             if not isinstance(stop.code, int):
@@ -261,7 +272,8 @@ def runtime_only() -> dict[str, str]:
         for module, names in packages_distributions().items()
         if {canonicalize_name(name) for name in names} <= development - runtime
     ]
-    return {"PYTHONPATH": str(ROOT / "tests" / "runtime"), "HOWLOW_ABSENT": " ".join(absent)}
+    paths = [*PATHS, str(ROOT / "tests" / "runtime")]
+    return {"PYTHONPATH": os.pathsep.join(paths), "HOWLOW_ABSENT": " ".join(absent)}
 
 
 def module_at(path: Path) -> ModuleType:
@@ -274,8 +286,13 @@ def module_at(path: Path) -> ModuleType:
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy of this project as in a fresh checkout, to be changed and run."""
+    """A copy of this project as in a fresh checkout, to be changed and run with the environment of `library_of`."""
     return checkout.copy_of(ROOT, folder)
+
+
+def library_of(project: Path) -> dict[str, str]:
+    """Environment variables with which Python takes the library of a copy of this project."""
+    return {"PYTHONPATH": os.pathsep.join([str(project / "workflow"), *PATHS])}
 
 
 def planned_jobs(process) -> dict[str, int]:

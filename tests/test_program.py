@@ -33,9 +33,8 @@ OPTIONS = "--spec {}"
 
 
 @pytest.fixture
-def program(tmp_path, monkeypatch) -> Path:
+def program(tmp_path) -> Path:
     """A program with two workers, which print their process ids and then run for long."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
     path = tmp_path / "long.py"
     path.write_text(PROGRAM)
     return path
@@ -90,9 +89,8 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     "arguments", ["--default forkserver", "--default spawn", "--default fork --own spawn"], ids=str
 )
-def test_workers_start_whatever_pythons_default_is(tmp_path, monkeypatch, arguments):
+def test_workers_start_whatever_pythons_default_is(tmp_path, arguments):
     """The default is forkserver from Python 3.14 on. On macOS, workers are spawned, as in the last case."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
     path = tmp_path / "squares.py"
     path.write_text(SQUARES)
     command = [sys.executable, path, *arguments.split()]
@@ -114,8 +112,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_record_has_the_code_that_ran_and_not_what_it_was_edited_to(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
+def test_the_record_has_the_code_that_ran_and_not_what_it_was_edited_to(tmp_path):
     path, record = tmp_path / "editing.py", tmp_path / "record.json"
     path.write_text(SELF_EDITING)
     before = provenance.code(path, {})

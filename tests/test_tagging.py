@@ -15,7 +15,7 @@ import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import ROOT, SCRIPTS, run_command, run_script, runtime_only
+from conftest import HOWLOW, ROOT, run_command, run_script, runtime_only
 from trained import LENGTH, MUSICNN, N_MELS, PUBLISHED, RATE, SECONDS, SPEC, TAGS, noise, write_audio, write_model
 
 from howlow import files, networks, provenance, tagging
@@ -293,7 +293,7 @@ def test_a_trained_model_tags_as_training_scored(tmp_path, dtype, tolerance):
 def test_onnx_gives_the_same_probabilities(tmp_path, spec):
     content = write_model(tmp_path / "model.pt", log_type="log", **spec)
     path = tmp_path / "new" / "model.onnx"
-    code, text, errors = command("export_onnx", "--model", tmp_path / "model.pt", "--onnx", path)
+    code, text, errors = command("export", "--model", tmp_path / "model.pt", "--onnx", path)
     assert (code, errors) == (0, "")
     assert "12k_mel8_x1_log, 8 bands and 95 frames to 5 tags" in text
 
@@ -339,8 +339,8 @@ def _check_example(onnx_path, tmp_path):
 
 def test_packages_of_the_runtime_suffice(model, tmp_path):
     song, onnx_path = write_audio(tmp_path / "song.wav", noise(SECONDS)), tmp_path / "model.onnx"
-    for name, *arguments in (("tag", song), ("export_onnx", "--onnx", onnx_path)):
-        words = [sys.executable, SCRIPTS / f"{name}.py", "--model", model, *arguments]
+    for name, *arguments in (("tag", song), ("export", "--onnx", onnx_path)):
+        words = [*HOWLOW, name, "--model", model, *arguments]
         process = subprocess.run(words, capture_output=True, text=True, env=os.environ | runtime_only())
         assert process.returncode == 0, process.stderr
     assert onnx_path.exists()
@@ -348,7 +348,7 @@ def test_packages_of_the_runtime_suffice(model, tmp_path):
 
 def test_onnx_without_its_package(model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    code, _, errors = command("export_onnx", "--model", model, "--onnx", tmp_path / "model.onnx")
+    code, _, errors = command("export", "--model", model, "--onnx", tmp_path / "model.onnx")
     assert code == 1
     assert "model.onnx: the export to ONNX needs another package; run pip install onnxscript" in errors
     assert not (tmp_path / "model.onnx").exists()

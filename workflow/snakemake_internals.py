@@ -5,6 +5,8 @@ else.
 """
 
 import functools
+import importlib.util
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -137,4 +139,21 @@ def refuse_untried_version() -> None:
         raise WorkflowError(
             f"This is Snakemake {found}; howlow is known to run with versions from {OLDEST} up to, but without,"
             f" {FIRST_UNTRIED}. Install such a version, for instance by `pip install -r envs/requirements.txt`"
+        )
+
+
+def refuse_other_library(folder: Path) -> None:
+    """Raise an error unless the package `howlow` that Python finds is the one in a folder, that of this workflow.
+
+    Raises
+    ------
+    WorkflowError
+        the message says where the package comes from, and how to install this one
+    """
+    found = importlib.util.find_spec("howlow")
+    if found is None or Path(found.submodule_search_locations[0]).resolve() != (folder / "howlow").resolve():
+        instead = f"it has that of {Path(found.origin).parent}" if found else "it has none"
+        raise WorkflowError(
+            f"This environment does not have the package howlow of this folder: {instead}. Install it with"
+            f" `python -m pip install --no-deps --editable {shlex.quote(str(folder.parent))}`, or run `make` there"
         )

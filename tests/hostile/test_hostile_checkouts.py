@@ -1,11 +1,12 @@
 """Paths and settings that a shell, or Snakemake, would take for something else."""
 
+import os
 import shutil
 import subprocess
 import sys
 
 import yaml
-from conftest import copy_project
+from conftest import copy_project, library_of
 
 NAME = "it's a $(touch injected) {x} `touch injected` ace"
 
@@ -29,8 +30,9 @@ def test_odd_characters_in_the_path_of_the_checkout_and_in_settings(finished, tm
 
     def snakemake(*arguments):
         command = [sys.executable, "-m", "snakemake", *arguments, "--quiet", "rules", "--configfile", "mine.yaml"]
+        environment = os.environ | library_of(project)
         return subprocess.run(
-            command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     plan = snakemake("--dry-run")

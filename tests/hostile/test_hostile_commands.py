@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 import pytest
 import soundfile
-from conftest import ROOT, SCRIPTS, TINY, as_nobody, run_command, snakemake
+from conftest import HOWLOW, ROOT, TINY, as_nobody, run_command, snakemake
 from trained import RATE, SECONDS, noise, write_audio, write_model
 
 from howlow.features import audio
@@ -66,10 +66,10 @@ OUTPUTS: list[tuple[str, list[str], str]] = [
     ("a long name", ["tag", "a1.wav", "--output", LONG], f"{LONG}: can't be written: File name too long"),
     ("a link to itself", ["tag", "a1.wav", "--output", "loop"], "loop: can't be written: Too many levels"),
     ("a configuration for a list of plans", ["plan", "a.yaml", "--write", "b.yaml"], "b.yaml: has to give the number"),
-    ("ONNX over the model", ["export_onnx", "--onnx", "model.pt"], f"model.pt: {OVERWRITTEN}"),
-    ("ONNX over the model by a link", ["export_onnx", "--onnx", "soft model"], f"soft model: {OVERWRITTEN}"),
-    ("ONNX to nothing", ["export_onnx", "--onnx", ""], ".: is a folder; name a file to write"),
-    ("ONNX to a folder", ["export_onnx", "--onnx", "sub"], "sub: is a folder; name a file to write"),
+    ("ONNX over the model", ["export", "--onnx", "model.pt"], f"model.pt: {OVERWRITTEN}"),
+    ("ONNX over the model by a link", ["export", "--onnx", "soft model"], f"soft model: {OVERWRITTEN}"),
+    ("ONNX to nothing", ["export", "--onnx", ""], ".: is a folder; name a file to write"),
+    ("ONNX to a folder", ["export", "--onnx", "sub"], "sub: is a folder; name a file to write"),
 ]
 
 
@@ -109,7 +109,7 @@ def test_output_goes_to_the_end_of_a_link(folder, target):
     assert (folder / "sub" / "tags.txt").read_text() == tagged()
 
 
-@pytest.mark.parametrize("command", ["tag", "export_onnx"])
+@pytest.mark.parametrize("command", ["tag", "export"])
 def test_a_named_pipe_stays_one(folder, command):
     os.mkfifo("pipe")
     read: list[bytes] = []
@@ -140,7 +140,7 @@ def device(path: Path, minor: int) -> Path:
     [
         (3, "tag", None),
         (7, "tag", "can't be written: No space left on device"),
-        (7, "export_onnx", "can't be written: No space left on device"),
+        (7, "export", "can't be written: No space left on device"),
     ],
 )
 def test_a_device_stays_one(folder, minor, message, command):
@@ -157,7 +157,7 @@ def test_standard_output_may_be_named(folder):
     (folder / "stdout").symlink_to("/proc/self/fd/1")
     with Path("log").open("w") as log:
         print("before", file=log, flush=True)
-        words = [sys.executable, SCRIPTS / "tag.py", "--model", "model.pt", "a1.wav", "--output", "stdout"]
+        words = [*HOWLOW, "tag", "--model", "model.pt", "a1.wav", "--output", "stdout"]
         subprocess.run(words, stdout=log, check=True)
         print("after", file=log, flush=True)
     assert (folder / "stdout").is_symlink()
@@ -169,15 +169,15 @@ COMMANDS: list[list[object]] = [
     ["scale", CONFIG],
     ["check", CONFIG],
     ["plan", "--help"],
-    ["validate", "--help"],
-    ["export_onnx", "--help"],
+    ["new", "--help"],
+    ["export", "--help"],
 ]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(map(str, words[:2])))
 class TestStandardOutput:
     def test_whose_reader_has_enough(self, folder, words):
-        """It is like `tag.py ... | head -1`, but with a reader that never reads."""
+        """It is like `howlow tag ... | head -1`, but with a reader that never reads."""
         reader, writer = os.pipe()
         os.close(reader)
         with os.fdopen(writer, "w") as stream:
@@ -224,7 +224,6 @@ CLOSED = "howlow count: standard output is closed; redirect it to a file, or to 
     ],
 )
 def test_redirections(tmp_path, monkeypatch, words, status, output, errors):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")  # as a locale may set it
     (tmp_path / "count.py").write_text(PROGRAM)
     command = f"{sys.executable} count.py {words}"

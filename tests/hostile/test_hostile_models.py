@@ -101,7 +101,7 @@ def test_absurd_models_are_refused(tmp_path, content, song, change, message):
     content, model = deepcopy(content), tmp_path / "model.pt"
     change(content)
     torch.save(content, model)
-    for name, arguments in (("tag", [song, "--output"]), ("export_onnx", ["--onnx"])):
+    for name, arguments in (("tag", [song, "--output"]), ("export", ["--onnx"])):
         process = run_command(name, "--model", model, *arguments, tmp_path / "made")
         assert process.returncode == 1
         assert process.stderr.startswith(f"howlow {name}: {model}: ")

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import runpy
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -15,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import SCRIPTS, run_script
+from conftest import run_script
 
-from howlow import files
+from howlow import commands, files
 from howlow.data import tracks
 
 N_CLIPS = 24
@@ -182,8 +181,8 @@ def check(monkeypatch: pytest.MonkeyPatch, folder: Path, dataset: dict[str, Any]
     grid = [{"sample_rate": [12_000], "n_mels": [48]}]
     content = {"datasets": {"mine": dataset}, "experiments": [{"dataset": "mine", "model": "vgg", "grid": grid}]}
     (folder / "mine.yaml").write_text(yaml.safe_dump(content))
-    monkeypatch.setattr(sys, "argv", ["check.py", str(folder / "mine.yaml")])
-    runpy.run_path(str(SCRIPTS / "check.py"), run_name="__main__")
+    monkeypatch.setattr(sys, "argv", ["howlow", "check", str(folder / "mine.yaml")])
+    commands.main()
 
 
 SAME_TABLES = {

@@ -8,7 +8,7 @@ import sys
 from collections import namedtuple
 
 import pytest
-from conftest import ROOT, copy_project, snakemake
+from conftest import ROOT, copy_project, library_of, snakemake
 
 from howlow.planning import failures
 
@@ -60,7 +60,7 @@ def make(project, *arguments):
     return subprocess.run(
         ["make", *ready, *arguments],
         cwd=project,
-        env=by_user,
+        env=by_user | library_of(project),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,13 +1,12 @@
 """Estimates of what a configuration will take, before it runs."""
 
-import runpy
 import sys
 
 import pytest
 import yaml
-from conftest import ROOT, SCRIPTS
+from conftest import ROOT
 
-from howlow import config, networks
+from howlow import commands, config, networks
 from howlow.errors import HowlowError
 from howlow.networks import cost
 from howlow.planning import forecast
@@ -82,8 +81,8 @@ def test_musicnn_trains_on_one_segment_of_a_clip(paper):
 
 def check(monkeypatch, capsys, config_path):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["check.py", str(config_path)])
-    runpy.run_path(str(SCRIPTS / "check.py"), run_name="__main__")
+    monkeypatch.setattr(sys, "argv", ["howlow", "check", str(config_path)])
+    commands.main()
     return capsys.readouterr().out
 
 

@@ -2,12 +2,11 @@
 
 import re
 import subprocess
-import sys
 
 import yaml
-from conftest import ROOT, SCRIPTS
+from conftest import HOWLOW, ROOT
 
-PLAN = [sys.executable, SCRIPTS / "plan.py"]
+PLAN = [*HOWLOW, "plan"]
 
 
 def test_shipped_configurations_plan_as_expected():

@@ -1,12 +1,11 @@
 """The estimates for clusters give known answers."""
 
-import runpy
 import sys
 
 import pytest
-from conftest import ROOT, SCRIPTS
+from conftest import ROOT
 
-from howlow import config
+from howlow import commands, config
 from howlow.planning import scale
 from howlow.planning.scale import Task
 
@@ -67,8 +66,8 @@ def test_disk_at_its_fullest(msd):
 
 
 def test_command_prints_a_row_a_number_of_nodes(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["scale.py", str(ROOT / "config" / "quick.yaml"), "--nodes", "1", "3"])
-    runpy.run_path(str(SCRIPTS / "scale.py"), run_name="__main__")
+    monkeypatch.setattr(sys, "argv", ["howlow", "scale", str(ROOT / "config" / "quick.yaml"), "--nodes", "1", "3"])
+    commands.main()
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "quick: 240 clips in 2 shards at 2 sample rates"
     assert printed[1].startswith("  jobs: 4 decode, 4 spectrum, 8 mel, 16 train; of ")

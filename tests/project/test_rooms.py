@@ -17,7 +17,10 @@ from howlow.networks.registry import NETWORKS, Network
 
 LIBRARY = ROOT / "workflow" / "howlow"
 
-ROOMS = ("planning", "results", "tagging", "config", "training", "evaluation", "networks", "features", "data")
+ROOMS = (
+    *("__main__", "commands", "planning", "results", "tagging", "config"),
+    *("training", "evaluation", "networks", "features", "data"),
+)
 """From the top down. Below them is the ground floor: the modules that are in no package. They import no room."""
 
 MODULES = sorted(LIBRARY.rglob("*.py"))

@@ -207,7 +207,7 @@ def killed(tmp_path_factory):
     spec = changed(epochs=6) | MUSICNN
     run(folder / "whole", folder, spec)
     code = (
-        "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]);"
+        "import runpy, sys; sys.argv = sys.argv[1:];"
         "runpy.run_path(sys.argv[0], run_name='__main__');"
         "print('heavy:', *sorted({'torch._dynamo', 'sklearn', 'scipy.signal'} & set(sys.modules)))"
     )

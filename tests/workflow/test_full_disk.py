@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import ROOT, TINY, run_script, snakemake
+from conftest import TINY, run_script, snakemake
 from matplotlib.figure import Figure
 
 from howlow import files
@@ -143,7 +143,7 @@ def test_the_log_does_not_fit(small_disk, tmp_path):
         "program.run(lambda args: print('word ' * 1_000_000), argparse.ArgumentParser())\n"
     )
     command = f"{sys.executable} talk.py > results/log 2> errors"
-    process = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT / "workflow"})
+    process = subprocess.run(["bash", "-c", command], cwd=tmp_path)
     assert process.returncode == 1
     assert (tmp_path / "errors").read_text() == f"howlow talk: {FULL}\n"
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, TINY, copy_project, run_command, snakemake
+from conftest import ROOT, TINY, copy_project, library_of, run_command, snakemake
 
 from howlow import config, gpus
 from howlow.config import representations, specs
@@ -65,7 +65,6 @@ def machine(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     (tmp_path / "bin" / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
@@ -80,6 +79,8 @@ def machine(tmp_path, monkeypatch):
         return subprocess.run(
             [str(word) for word in command],
             cwd=tmp_path,
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "fake"), library_of(project)["PYTHONPATH"]])},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -263,7 +264,7 @@ class TestPlace:
     def test_a_killed_program_leaves_its_place(self, tmp_path):
         code = f"from howlow import gpus\nwith gpus.place([{A!r}], 1):\n    print('has it', flush=True)\n    input()"
         command = [sys.executable, "-c", code]
-        env = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT / "workflow")}
+        env = os.environ | {"TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "has it\n"
             folder = tmp_path / f"howlow-gpus-{os.getuid()}"

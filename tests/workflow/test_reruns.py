@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 import yaml
-from conftest import OWN, ROOT, TINY, copy_project, planned_jobs, snakemake
+from conftest import OWN, ROOT, TINY, copy_project, library_of, planned_jobs, snakemake
 from reruns import ALL_JOBS, OWN_JOBS, OWN_TABLE, TABLE, delete_snakemake
 
 PLAN = ["--dry-run", "--quiet", "rules"]
@@ -26,7 +26,10 @@ def make(change, folder, project_folder, configuration, *arguments):
     command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile", "--directory", folder]
     command += [*change.arguments, *arguments, "--configfile", folder / "changed.yaml"]
     words = [str(word) for word in command]
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, check=False)
+    environment = os.environ | library_of(project)
+    return subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=environment, check=False
+    )
 
 
 def check_plan(process, jobs):

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import sameness
 import yaml
-from conftest import ROOT, TINY, copy_project, installed, may_install, planned_jobs
+from conftest import HOWLOW, ROOT, TINY, copy_project, installed, library_of, may_install, planned_jobs
 
 CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
@@ -88,7 +88,8 @@ def start(project: Path, *arguments: object) -> subprocess.Popen:
         command = [*SNAKEMAKE, *QUICK, *map(str, arguments)]
         # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
         before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-        STARTED.append(subprocess.Popen(command, cwd=project, stdout=out, stderr=subprocess.STDOUT))
+        environment = os.environ | library_of(project)
+        STARTED.append(subprocess.Popen(command, cwd=project, env=environment, stdout=out, stderr=subprocess.STDOUT))
         signal.signal(signal.SIGINT, before)
     return STARTED[-1]
 
@@ -146,7 +147,10 @@ class TestSlurm:
         assert status == 0, printed
         assert queue() == []
         assert sameness.differences(sameness.digests(project), sameness.digests(finished)) == []
-        plan = subprocess.run([*SNAKEMAKE, "-n", *command], cwd=project, capture_output=True, text=True)
+        environment = os.environ | library_of(project)
+        plan = subprocess.run(
+            [*SNAKEMAKE, "-n", *command], cwd=project, env=environment, capture_output=True, text=True
+        )
         assert "Nothing to be done" in plan.stdout + plan.stderr
 
     def test_jobs_of_the_whole_run(self, project):
@@ -223,15 +227,13 @@ class TestSlurm:
         status, printed = run(project, *targets, "--nolock")  # as a user does who has not read the documentation
         assert status != 0
         assert "SLURM jobs of an earlier run still work in this folder, 1 in all" in printed
-        cancelled = subprocess.run(
-            [sys.executable, "workflow/scripts/cancel.py"], cwd=project, capture_output=True, text=True, check=True
-        )
+        cancelled = subprocess.run([*HOWLOW, "cancel"], cwd=project, capture_output=True, text=True, check=True)
         assert cancelled.stdout.startswith("1 jobs cancelled; none is left in the queue. Go on with:")
         assert queue() == []
         assert run(project, *targets, "--unlock")[0] == 0
-        plan = subprocess.run(
-            [*SNAKEMAKE, *targets, "-n", "--quiet", "rules"], cwd=project, capture_output=True, text=True, check=True
-        )
+        words = [*SNAKEMAKE, *targets, "-n", "--quiet", "rules"]
+        environment = os.environ | library_of(project)
+        plan = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True, check=True)
         assert planned_jobs(plan) == {"train": 1, "total": 1}, plan.stdout
         status, printed = run(project, *targets)
         assert status == 0, printed

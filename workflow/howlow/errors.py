@@ -4,7 +4,7 @@
 class HowlowError(Exception):
     """Something in the input is wrong. The message is one line that says what, where, and what to do.
 
-    The programs in workflow/scripts print the message without a traceback and exit with 1.
+    `howlow.program.run` prints the message without a traceback and exits with 1.
     """
 
 

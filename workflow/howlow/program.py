@@ -1,4 +1,4 @@
-"""Code that the programs in workflow/scripts share: their options, messages and errors."""
+"""What the programs of the rules and the subcommands of `howlow` share: their options, messages and errors."""
 
 import argparse
 import ctypes
@@ -52,14 +52,16 @@ def add_device_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--sharing", type=int, default=1, help="programs that share a GPU")
 
 
-def run(main: Main, options: argparse.ArgumentParser) -> None:
+def run(main: Main, options: argparse.ArgumentParser, arguments: list[str] | None = None) -> None:
     """Run a program, and record what made the files that it returns; a program that returns None gets no record.
+
+    The arguments are those of the command line unless others are given.
 
     An error that the user can fix becomes one line and exit status 1. The program ends without a message if the reader
     of its output stops reading, as `head` does, or if the user presses Ctrl-C. The exit status is then 141 or 130, as
     after a signal.
     """
-    name = f"howlow {Path(sys.argv[0]).stem}"
+    name = f"howlow {Path(options.prog.removeprefix('howlow ')).stem}"
     if sys.stderr is None:  # the caller closed it, and wants no messages
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
     if sys.stdout is None:
@@ -68,7 +70,7 @@ def run(main: Main, options: argparse.ArgumentParser) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # the locale may not have all letters of a tag
     try:
         try:
-            _run(main, options)
+            _run(main, options, arguments)
         finally:
             sys.stdout.flush()  # here, because an error at Python's exit could not be reported in one line
     except BrokenPipeError:
@@ -83,8 +85,8 @@ def run(main: Main, options: argparse.ArgumentParser) -> None:
         sys.exit(f"{name}: {message}")
 
 
-def _run(main: Main, options: argparse.ArgumentParser) -> None:
-    args = options.parse_args()
+def _run(main: Main, options: argparse.ArgumentParser, arguments: list[str] | None) -> None:
+    args = options.parse_args(arguments)
     if parent := getattr(args, "parent", None):  # commands for the user do not have this option
         _end_with(parent)
     if getattr(args, "record", None):

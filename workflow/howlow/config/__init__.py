@@ -14,12 +14,12 @@ import jsonschema
 import yaml
 from jsonschema.validators import extend
 
-from howlow import networks
+from howlow import networks, provenance
 from howlow.config import strict_yaml
 from howlow.errors import HowlowError, ShapeError
 from howlow.representation import Representation
 
-SCHEMA_PATH = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+SCHEMA_PATH = provenance.PACKAGE / "schemas" / "config.schema.yaml"
 
 RESERVED_NAMES = ("records", "sound")
 """Names that no dataset may have, because results/ has folders of these names for something else."""

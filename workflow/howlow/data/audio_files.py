@@ -1,8 +1,9 @@
-"""Detection of changes in the files of a dataset, its metadata and its audio, which a user keeps elsewhere."""
+"""The files of a dataset, its metadata and its audio, which a user keeps elsewhere: finding them, and their changes."""
 
 import hashlib
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -10,11 +11,26 @@ from typing import Any
 
 from howlow import files
 
+SUFFIXES = {".aac", ".aif", ".aiff", ".ape", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma", ".wv"}
+"""How the names of audio files end, in lower case."""
+
 _READERS = 16
 """Number of threads that look up files: a network file system is slow to answer, but answers many at once."""
 
 Clip = tuple[str, str]
 """The id of a clip, and the path of its file relative to the dataset's root."""
+
+
+def in_folder(folder: Path, on_error: Callable[[OSError], None]) -> list[Path]:
+    """The audio files in a folder and its subfolders, sorted by path and without hidden ones.
+
+    Parameters
+    ----------
+    folder : the folder
+    on_error : is called for each folder that can't be read
+    """
+    found = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=on_error) for name in names]
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
 
 
 def states(metadata: Mapping[str, Path]) -> dict[str, dict[str, Any]]:

@@ -44,7 +44,7 @@ def refuse_second_writer(folder: Path) -> None:
     if jobs:
         raise ClusterError(
             f"SLURM jobs of an earlier run still work in this folder, {len(jobs)} in all ({', '.join(jobs[:5])}"
-            f"{', ...' if len(jobs) > 5 else ''}); end them with `python workflow/scripts/cancel.py` and start again"
+            f"{', ...' if len(jobs) > 5 else ''}); end them with `howlow cancel` and start again"
         )
 
 

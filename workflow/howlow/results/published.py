@@ -1,6 +1,5 @@
 """The figures that the paper's authors published, put beside the measured ones and compared with them."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +7,10 @@ import pandas as pd
 
 from howlow.data.datasets import published_sizes
 from howlow.names import CELL, METRICS
+from howlow.provenance import PACKAGE
 from howlow.results.corrections import holm
 
-PATH = Path(__file__).resolve().parents[3] / "resources" / "published.csv"
+PATH = PACKAGE / "resources" / "published.csv"
 """All 118 figures that the authors published, including Tables IV and V, in percent."""
 
 N_TAGS = 50

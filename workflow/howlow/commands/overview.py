@@ -1,6 +1,5 @@
-"""Print the data and the expected costs of a configuration, by its metadata and the headers of its audio files."""
+"""Prints the data and the expected costs of a configuration, by its metadata and the headers of its audio files."""
 
-import argparse
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +19,14 @@ from howlow.networks import memory
 from howlow.planning import forecast
 
 
-def main(args: argparse.Namespace) -> None:
-    config = configuration.load(args.config)
+def show(config: dict[str, Any]) -> None:
+    """Print what a configuration will read, keep and train.
+
+    Raises
+    ------
+    HowlowError
+        if the metadata can't be used, or so few clips can be that a run would stop
+    """
     sizes = {}
     stopping = []
     for dataset in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
@@ -74,7 +79,7 @@ def _print_tags(tracks: Tracks) -> None:
         names = {f"fold {part}": str(part) for part in range(1, tracks.n_folds + 1)}
     counts = {name: tracks.labels[splits == part].sum(axis=0) for name, part in names.items()}
     table = pd.DataFrame(counts, index=pd.Index(tracks.tags))
-    table = table.sort_values(next(iter(table)), ascending=False, kind="stable")
+    table = table.sort_values(next(iter(names)), ascending=False, kind="stable")
     print(f"  tags: {len(tracks.tags)}; clips without any: {int((~tracks.labels.any(axis=1)).sum()):,}")
     print("    " + table.to_string().replace("\n", "\n    "))
     for name, part in names.items():
@@ -139,9 +144,3 @@ def _print_gpus(config: dict[str, Any]) -> None:
                 print(f"warning: {name}, {cell}: {shortage}; a run on this machine would refuse it")
     if largest and (n_fitting := memory_mb // largest) > 1:
         print(f"Up to {n_fitting} trainings fit each GPU: `--resources gpu={n_fitting * len(found)}`")
-
-
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("config", nargs="?", default="config/config.yaml", help="configuration file")
-    program.run(main, options)

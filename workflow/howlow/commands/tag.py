@@ -1,4 +1,10 @@
-"""Tag music of any length with a trained model: print the most probable tags of each file."""
+"""Tag music of any length with a trained model: print the most probable tags of each file.
+
+    howlow tag --model results/demo/vgg/16k_mel96_x1_db/seed1/model.pt song.mp3 album/
+    howlow tag --model model.pt --format csv --output tags.csv album/
+
+docs/tagging.md explains the model file, and how music of any length is tagged.
+"""
 
 import argparse
 import csv
@@ -17,13 +23,12 @@ import torch
 from tqdm import tqdm
 
 from howlow import files, program, tagging
+from howlow.data import audio_files
 from howlow.errors import HowlowError
 from howlow.features import audio, decoders
 from howlow.tagging import Tagger
 from howlow.training import devices
 
-# Endings of the files that are taken from a folder. Files that are named themselves are always tried.
-SUFFIXES = {".aac", ".aif", ".aiff", ".ape", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma", ".wv"}
 _BAR_WIDTH = 20
 
 Result = tuple[str, dict[str, float]]  # a file's name, and the probabilities of its most probable tags
@@ -61,21 +66,20 @@ def _expanded(paths: list[Path], bad: list[Path]) -> Iterator[Path]:
 
 
 def _files_in(folder: Path, bad: list[Path]) -> list[Path]:
-    """The audio files in a folder and its subfolders, sorted by name and without hidden ones."""
+    """The audio files in a folder and its subfolders; folders that can't be read are reported and added to `bad`."""
 
     def report(error: OSError) -> None:
         _report(f"{error.filename}: the folder can't be read: {error.strerror}")
         bad.append(Path(error.filename))
 
-    found = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=report) for name in names]
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return audio_files.in_folder(folder, report)
 
 
 def _check_output(path: Path, inputs: list[Path]) -> None:
     """Refuse to overwrite an input file, or music, which `--output *.mp3` would do."""
     files.refuse_overwriting(path, inputs)
     if os.path.isfile(path) and (  # noqa: PTH113 - as above
-        path.suffix.lower() in SUFFIXES or isinstance(decoders.declared_seconds(path), float)
+        path.suffix.lower() in audio_files.SUFFIXES or isinstance(decoders.declared_seconds(path), float)
     ):
         raise HowlowError(f"{path}: is music, and would be overwritten; name the file to write after --output")
 
@@ -183,12 +187,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
+def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--model", type=Path, required=True, help="model.pt of a training")
     options.add_argument("--top", type=_positive, metavar="N", default=10, help="number of tags to print (default: 10)")
     options.add_argument("--format", choices=list(FORMATS), default="text", help="format of the output (default: text)")
     options.add_argument("--output", type=Path, metavar="FILE", help="file to write instead of standard output")
     options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: auto)")
     options.add_argument("files", type=Path, nargs="+", help="audio files, and folders with audio files")
-    program.run(main, options)

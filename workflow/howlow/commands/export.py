@@ -1,10 +1,15 @@
-"""Export a trained model to ONNX, from spectrograms to tag probabilities, with metadata that explain both."""
+"""Export a trained model to ONNX, from spectrograms to tag probabilities, with metadata that explain both.
+
+    howlow export --model results/demo/vgg/16k_mel96_x1_db/seed1/model.pt --onnx model.onnx
+
+docs/tagging.md explains the input and the output, and has a program that tags with the exported model.
+"""
 
 import argparse
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import files, program, tagging
+from howlow import files, tagging
 
 
 def main(args: Namespace) -> None:
@@ -16,8 +21,6 @@ def main(args: Namespace) -> None:
     print(f"{args.onnx}: {representation.name}, {shape} to {len(tagger.tags)} tags")
 
 
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
+def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--model", type=Path, required=True, help="model.pt of a training")
     options.add_argument("--onnx", type=Path, required=True, help="ONNX file to write")
-    program.run(main, options)

@@ -1,9 +1,14 @@
-"""Estimate the jobs, the peak disk usage and the hours that a configuration takes on clusters of several sizes."""
+"""Estimate the jobs, the peak disk usage and the hours that a configuration takes on clusters of several sizes.
+
+    howlow scale config/paper.yaml
+    howlow scale my.yaml --nodes 4 --cores 16 --trainings 2 --training-gflops 12000
+
+The speeds that it starts from are those of a CPU of a server; docs/scale.md says how to measure yours.
+"""
 
 import argparse
 
 from howlow import config as configuration
-from howlow import program
 from howlow.config import specs
 from howlow.planning import forecast, scale
 
@@ -44,19 +49,19 @@ def _mean(tasks: list[scale.Task]) -> float:
     return sum(task.seconds for task in tasks) / len(tasks)
 
 
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
-    )
-    options.add_argument("config", help="configuration file")
-    options.add_argument("--nodes", type=int, nargs="+", default=[1, 8, 64], help="numbers of nodes to compute for")
-    options.add_argument("--cores", type=int, default=8, help="extraction jobs at once on a node, one core each")
-    options.add_argument("--trainings", type=int, default=1, help="trainings at once on a node, such as its GPUs")
-    options.add_argument("--decode-ms", type=float, default=14, help="time to decode a clip at one sample rate")
-    options.add_argument("--spectrum-ms", type=float, default=2.2, help="time of 1000 frames of spectra, with writing")
-    options.add_argument("--mel-ms", type=float, default=0.06, help="time of 1000 frames of a mel band, with writing")
+def add_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("config", metavar="CONFIG", help="configuration file")
+
+    def add(name: str, default: float, meaning: str) -> None:
+        options.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: {default})")
+
     options.add_argument(
-        "--training-gflops", type=float, default=45, help="speed of one training; a GPU reaches some 10,000"
+        "--nodes", type=int, nargs="+", default=[1, 8, 64], help="numbers of nodes to compute for (default: 1 8 64)"
     )
-    options.add_argument("--job-s", type=float, default=10, help="time of a job before its own work starts")
-    program.run(main, options)
+    add("--cores", 8, "extraction jobs at once on a node, one core each")
+    add("--trainings", 1, "trainings at once on a node, such as its GPUs")
+    add("--decode-ms", 14.0, "time to decode a clip at one sample rate")
+    add("--spectrum-ms", 2.2, "time of 1000 frames of spectra, with writing")
+    add("--mel-ms", 0.06, "time of 1000 frames of a mel band, with writing")
+    add("--training-gflops", 45.0, "speed of one training; a GPU reaches some 10,000")
+    add("--job-s", 10.0, "time of a job before its own work starts")

@@ -1,8 +1,8 @@
-"""Plan configurations without their data, and compare the number of jobs of each rule with a list.
+"""Count the jobs of each rule that configurations plan, without their data, and compare the numbers with a list.
 
-    python workflow/scripts/plan.py config/my.yaml
-    python workflow/scripts/plan.py --write my-plans.yaml config/my.yaml config/other.yaml
-    python workflow/scripts/plan.py --expect my-plans.yaml
+    howlow plan config/my.yaml
+    howlow plan --write my-plans.yaml config/my.yaml config/other.yaml
+    howlow plan --expect my-plans.yaml
 
 The last command fails if a change of a configuration or of howlow alters a plan, which is useful in continuous
 integration.
@@ -19,17 +19,21 @@ from pathlib import Path
 import yaml
 
 from howlow import config as configuration
-from howlow import files, program
+from howlow import files, provenance
 from howlow.config import strict_yaml
 from howlow.errors import HowlowError
 from howlow.planning import plans
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = provenance.PACKAGE.parents[1]
 
 
 def main(args: argparse.Namespace) -> None:
     expected = _expected(args.expect) if args.expect else {}
     names = args.configs or list(expected)
+    if not (ROOT / "Snakefile").is_file():
+        raise HowlowError(
+            f"there is no workflow beside {provenance.PACKAGE}; take the `howlow` that `make` installs in a clone"
+        )
     if not names:
         raise HowlowError("there is nothing to plan; name a configuration, or a list of expected plans with --expect")
     for name in names:
@@ -79,9 +83,7 @@ def _plan(name: str) -> dict[str, int]:
     return plans.planned_jobs(process.stdout)
 
 
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("configs", nargs="*", help="configuration files (default: those in the list of --expect)")
     options.add_argument("--expect", type=Path, help="YAML file: the expected jobs of each rule, by configuration")
     options.add_argument("--write", type=Path, help="YAML file to write: the planned number of jobs")
-    program.run(main, options)
