@@ -2,8 +2,5 @@
 include: "workflow/Snakefile"
 
 
-# This rule is not in workflow/, because Snakemake takes no default target from an included file.
-rule all:
-    input:
-        RESULTS,
-        "results/about.html",
+# Snakemake takes no default target from an included file.
+snakemake_internals.set_default_target(workflow, "all")

@@ -6,6 +6,7 @@ else.
 
 import functools
 import importlib.util
+import logging
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import snakemake
 from packaging.version import Version
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.enums import Quietness
 
 OLDEST, FIRST_UNTRIED = "9.27.1", "10"
 """The tested versions of Snakemake: from the first up to, but without, the second."""
@@ -51,6 +53,13 @@ def configuration_overrides(workflow: Any) -> dict[str, Any]:
 
 
 @_internal
+def set_default_target(workflow: Any, rule: str) -> None:
+    """Choose the rule that is made if the user names no target."""
+    if workflow.default_target is None:  # with no rule of its own before
+        workflow.default_target = rule
+
+
+@_internal
 def refuse_module(workflow: Any) -> None:
     """Raise an error if another workflow uses this one as a module.
 
@@ -82,6 +91,20 @@ def is_local(workflow: Any) -> bool:
 def is_touching(workflow: Any) -> bool:
     """Whether Snakemake was started with `--touch`."""
     return bool(workflow.touch)
+
+
+@_internal
+def wants_no_progress(workflow: Any) -> bool:
+    """Whether a run is to leave out Snakemake's own messages about its progress, by `--quiet` or `--quiet progress`."""
+    return Quietness.PROGRESS in (workflow.output_settings.quiet or ()) and not workflow.dryrun
+
+
+@_internal
+def show_only_warnings(logger: logging.Logger) -> None:
+    """Leave out what Snakemake prints about its steps; its warnings, its errors and its log file stay as they are."""
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 @_internal

@@ -2,11 +2,13 @@
 
 import inspect
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import snakemake_internals
-from conftest import ROOT
+from conftest import ROOT, TINY, planned_jobs
 from packaging.requirements import Requirement
 from snakemake.exceptions import WorkflowError
 
@@ -14,10 +16,12 @@ INTERNAL = {
     # each function, and its arguments besides the workflow
     "configuration_files": [],
     "configuration_overrides": [],
+    "set_default_target": ["all"],
     "refuse_module": [],
     "is_main_process": [],
     "is_local": [],
     "is_touching": [],
+    "wants_no_progress": [],
     "is_forcing": [],
     "jobs_to_run": [],
     "limit": ["gpu"],
@@ -67,3 +71,11 @@ def test_rules_use_only_the_documented_part_of_the_workflow():
     files = [ROOT / "Snakefile", ROOT / "workflow" / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
     used = {name for file in files for name in re.findall(r"\bworkflow\.(\w+)", file.read_text())}
     assert used <= {"current_basedir", "rst"}  # the latter is the name of a file
+
+
+def test_both_files_of_the_workflow_make_everything(tmp_path):
+    for name in ("Snakefile", "workflow/Snakefile"):
+        command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--snakefile", ROOT / name]
+        command += ["--directory", tmp_path, "--configfile", TINY]
+        plan = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert planned_jobs(plan)["all"] == 1, name

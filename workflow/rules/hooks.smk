@@ -1,5 +1,5 @@
 # Checks before a run, and reports after it, such as the reasons why jobs failed.
-from howlow.planning import cluster, failures
+from howlow.planning import cluster, failures, progress
 
 results_folder = Path("results")
 if results_folder.is_symlink() and not results_folder.exists():
@@ -11,6 +11,11 @@ if results_folder.exists() and not results_folder.is_dir():
 
 FAILURES = failures.Failures()
 logger.addHandler(FAILURES)
+
+BAR = progress.Bar(sys.stderr)
+if snakemake_internals.wants_no_progress(workflow):
+    logger.addHandler(BAR)
+    snakemake_internals.show_only_warnings(logger)
 
 
 onstart:
@@ -27,6 +32,7 @@ onstart:
 
 
 onsuccess:
+    BAR.close()
     differing = {path: found for path, found in CHANGED.items() if found}
     if snakemake_internals.is_touching(workflow) and differing:
         path, found = next(iter(differing.items()))
@@ -37,5 +43,6 @@ onsuccess:
 
 
 onerror:
+    BAR.close()
     for reason in FAILURES.reasons():
         print(f"Failed: {reason}", file=sys.stderr)  # the logger is silent under `--quiet all`
