@@ -37,6 +37,19 @@ def test_every_key_is_documented():
     assert [key for key in sorted(keys) if f"| `{key}` |" not in text] == []
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text()):
+        assert "://" in target or (path.parent / target).exists(), target
+
+
+def test_files_that_contributing_names_are_there():
+    named = re.findall(r"`((?:workflow|tests|docs|config)/[^`*]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 20
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
 def test_pictures_of_the_readme_are_there():
     pictures = re.findall(r"!\[.+?\]\((.+?)\)", (ROOT / "README.md").read_text())
     assert pictures
