@@ -18,12 +18,12 @@ export CONFIG
 .DELETE_ON_ERROR:
 
 figure1: configuration $(VENV)/runtime
-	@$(BIN)/snakemake results/figure1.pdf --quiet rules progress host --cores $(CORES) --configfile "$$CONFIG"
+	@$(BIN)/snakemake results/figure1.pdf --quiet rules host --cores $(CORES) --configfile "$$CONFIG"
 	@echo 'The figure is results/figure1.pdf, and results/figure1.png.'
 
 all: configuration $(VENV)/runtime
-	@$(BIN)/snakemake --quiet rules progress host --cores $(CORES) --configfile "$$CONFIG"
-	@$(BIN)/snakemake --quiet rules progress host --configfile "$$CONFIG" --report results/report.zip
+	@$(BIN)/snakemake --quiet rules host --cores $(CORES) --configfile "$$CONFIG"
+	@$(BIN)/snakemake --quiet rules host --configfile "$$CONFIG" --report results/report.zip
 	@echo 'The figure is results/figure1.pdf, and everything is in results/report.zip, which opens without a network.'
 
 configuration:

@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
 
 ROOT = Path(__file__).resolve().parents[1]
-from howlow import files, networks  # noqa: E402
+from howlow import arrays, files, networks  # noqa: E402
 from howlow.config import load, representations  # noqa: E402
 from howlow.features.store import Store, open_store  # noqa: E402
 from howlow.networks import cost  # noqa: E402
@@ -42,7 +42,7 @@ def make_store(folder: Path, n_clips: int, shape: tuple[int, int] = SHAPE, made_
     rng = np.random.default_rng(0)
     n_made = min(n_clips, made_up or n_clips)
     rows = (rng.normal(-40, 15, shape).astype(np.float16) for _ in range(n_made))
-    files.write_rows(folder / "00.npy", rows, shape, "float16")
+    arrays.write_rows(folder / "00.npy", rows, shape, "float16")
     if n_made < n_clips:
         whole = np.lib.format.open_memmap(folder / "holes.npy", "w+", np.float16, (n_clips, *shape))
         whole[:n_made] = np.load(folder / "00.npy", mmap_mode="r")

@@ -58,6 +58,7 @@ TESTS = {
     "results/selection": ["results/test_selection.py"],
     "results/spread": ["planning/test_timing.py", "results/test_tradeoff.py"],
     "results/statistics": ["results/test_statistics.py"],
+    "results/recommendation": ["results/test_tradeoff.py"],
     "results/tradeoff": ["results/test_tradeoff.py"],
     "training/adam": ["training/test_loop.py"],
     "training/batches": ["training/test_batches.py", "training/test_loop.py"],

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 from conftest import run_script
 
-from howlow import files
+from howlow import arrays, files
 from howlow.data.tracks import Tracks
 
 N_MELS, N_FRAMES = 8, 137
@@ -58,7 +58,7 @@ def make_data(folder: Path, sizes: dict[str, int] = SPLITS) -> Tracks:
     shards = []
     for name, rows in (("00.npy", stored[:30]), ("01.npy", stored[30:])):
         clips = rng.normal(-40, 10, (len(rows), N_MELS, 1366)) + 15 * is_loud[rows, None, None]
-        files.write_rows(folder / name, clips, clips.shape[1:], "float16")
+        arrays.write_rows(folder / name, clips, clips.shape[1:], "float16")
         shard_ids = [clip_ids[row] for row in rows]
         shards.append({"file": name, "clip_ids": shard_ids, "sha256": files.sha256(folder / name)})
     manifest = {"n_mels": N_MELS, "n_frames": 1366, "dtype": "float16", "window": "periodic", "shards": shards}

@@ -18,7 +18,7 @@ import torch
 from conftest import HOWLOW, ROOT, run_command, run_script, runtime_only
 from trained import LENGTH, MUSICNN, N_MELS, PUBLISHED, RATE, SECONDS, SPEC, TAGS, noise, write_audio, write_model
 
-from howlow import files, networks, provenance, tagging
+from howlow import arrays, files, networks, provenance, tagging
 from howlow.data.tracks import Tracks
 from howlow.features import audio, mel
 
@@ -265,7 +265,7 @@ def test_a_trained_model_tags_as_training_scored(tmp_path, dtype, tolerance):
     paths = [write_audio(tmp_path / f"{clip_id}.wav", noise(SECONDS, int(clip_id))) for clip_id in clip_ids]
     powers = [mel.mel_power(audio.load_clip(path, RATE, SECONDS), RATE, N_MELS) for path in paths]
     spectrograms = mel.compress(np.stack(powers), "db")
-    files.write_rows(tmp_path / "00.npy", spectrograms, spectrograms.shape[1:], dtype)
+    arrays.write_rows(tmp_path / "00.npy", spectrograms, spectrograms.shape[1:], dtype)
     manifest = {"n_mels": N_MELS, "n_frames": spectrograms.shape[2], "dtype": dtype, "window": "periodic"}
     shard = {"file": "00.npy", "clip_ids": clip_ids, "sha256": files.sha256(tmp_path / "00.npy")}
     files.write_json(tmp_path / "manifest.json", manifest | {"shards": [shard]})

@@ -94,9 +94,12 @@ def is_touching(workflow: Any) -> bool:
 
 
 @_internal
-def wants_no_progress(workflow: Any) -> bool:
-    """Whether a run is to leave out Snakemake's own messages about its progress, by `--quiet` or `--quiet progress`."""
-    return Quietness.PROGRESS in (workflow.output_settings.quiet or ()) and not workflow.dryrun
+def wants_a_bar(workflow: Any) -> bool:
+    """Whether a run is to leave out Snakemake's messages about rules and the host, by `--quiet rules host`.
+
+    With `--quiet progress`, Snakemake would not tell its loggers which jobs have finished.
+    """
+    return set(workflow.output_settings.quiet or ()) == {Quietness.RULES, Quietness.HOST} and not workflow.dryrun
 
 
 @_internal

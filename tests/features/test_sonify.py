@@ -13,7 +13,7 @@ import soundfile
 import soxr
 from conftest import run_script
 
-from howlow import files
+from howlow import arrays, files
 from howlow.data import tracks
 from howlow.data.demo import synthesis
 from howlow.features import audio, mel, sonify
@@ -179,7 +179,7 @@ def collection(tmp_path, music):
         folder = tmp_path / "mel" / str(rate) / str(n_mels)
         clips = [audio.load_clip(tmp_path / paths[number], rate, SECONDS) for number in held]
         rows = [spectrogram(clip, Representation(rate, n_mels, 1, "db")) for clip in clips]
-        files.write_rows(folder / "00.npy", rows, rows[0].shape, "float16")
+        arrays.write_rows(folder / "00.npy", rows, rows[0].shape, "float16")
         shard = {"file": "00.npy", "clip_ids": [clip_ids[number] for number in held]}
         manifest = {"n_mels": n_mels, "n_frames": rows[0].shape[1], "dtype": "float16", "shards": [shard]}
         files.write_json(folder / "manifest.json", manifest)

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from howlow import files
+from howlow import arrays, files
 from howlow.features import mel
 from howlow.features.store import StoreError, content_digest, open_store, verify
 
@@ -26,7 +26,7 @@ def manifest(tmp_path, decibels):
     shards = []
     for name, clip_ids in SHARDS.items():
         rows = [next(rest) for _ in clip_ids]
-        files.write_rows(tmp_path / name, rows, (N_MELS, N_FRAMES), "float16", durable=False)
+        arrays.write_rows(tmp_path / name, rows, (N_MELS, N_FRAMES), "float16", durable=False)
         shards.append({"file": name, "clip_ids": clip_ids, "sha256": files.sha256(tmp_path / name)})
     content = {"n_mels": N_MELS, "n_frames": N_FRAMES, "dtype": "float16", "shards": shards}
     files.write_json(tmp_path / "manifest.json", content)
@@ -57,7 +57,7 @@ def test_copies_frames_from_a_start_of_each_clip(manifest, decibels, hop):
 
 def test_what_a_store_says_of_itself(tmp_path):
     """A store of a single shard, in float32. The file of a shard without clips is not opened."""
-    files.write_rows(tmp_path / "00.npy", [np.zeros((4, 7))] * 2, (4, 7), "float32")
+    arrays.write_rows(tmp_path / "00.npy", [np.zeros((4, 7))] * 2, (4, 7), "float32")
     shards = [{"file": "00.npy", "clip_ids": ["a", "b"]}, {"file": "01.npy", "clip_ids": []}]
     files.write_json(tmp_path / "m.json", {"n_mels": 4, "n_frames": 7, "shards": shards})
     store = open_store(tmp_path / "m.json", 2, "log")
@@ -74,7 +74,7 @@ def test_a_store_without_clips(tmp_path):
 def test_holds_only_the_batch(tmp_path):
     n_clips, shape = 200, (96, 1366)
     row = np.zeros(shape, np.float16)
-    files.write_rows(tmp_path / "00.npy", (row for _ in range(n_clips)), shape, "float16")
+    arrays.write_rows(tmp_path / "00.npy", (row for _ in range(n_clips)), shape, "float16")
     shard = {"file": "00.npy", "clip_ids": list(map(str, range(n_clips))), "sha256": ""}
     files.write_json(tmp_path / "m.json", {"n_mels": 96, "n_frames": 1366, "dtype": "float16", "shards": [shard]})
     tracemalloc.start()
@@ -108,7 +108,7 @@ def _zeros_inside(path):
 
 
 def _fewer_clips(path):
-    files.write_rows(path, [np.zeros((N_MELS, N_FRAMES))], (N_MELS, N_FRAMES), "float16")
+    arrays.write_rows(path, [np.zeros((N_MELS, N_FRAMES))], (N_MELS, N_FRAMES), "float16")
 
 
 OTHER_BYTES = "is damaged: its bytes are not those that were written. It is set"
@@ -159,13 +159,13 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        files.write_rows(tmp_path / "a.npy", rows(), (3,), "float32")
+        arrays.write_rows(tmp_path / "a.npy", rows(), (3,), "float32")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 1234])
 def test_rows_are_plain_npy(tmp_path, n_rows):
-    written = files.write_rows(tmp_path / "a.npy", (np.full((2, 3), i) for i in range(n_rows)), (2, 3), "float32")
+    written = arrays.write_rows(tmp_path / "a.npy", (np.full((2, 3), i) for i in range(n_rows)), (2, 3), "float32")
     array = np.load(tmp_path / "a.npy")
     assert written == n_rows
     assert array.shape == (n_rows, 2, 3)

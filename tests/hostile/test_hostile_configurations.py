@@ -15,6 +15,7 @@ from conftest import ROOT, TINY, run_command, snakemake
 from snakemake.cli import parse_config
 
 from howlow import config as configuration
+from howlow.config import checks
 
 TEXT = TINY.read_text()
 LAST = len(TEXT.splitlines()) + 1  # the number of the line that `option` adds
@@ -294,4 +295,4 @@ def test_names_of_results_are_no_datasets():
     folders = re.findall(r'directory\("results/([a-z][^/"{]*)"', rules) + re.findall(
         r'"results/([a-z][^/".{]*)/', rules
     )
-    assert set(folders) == set(configuration.RESERVED_NAMES)
+    assert set(folders) == set(checks.RESERVED_NAMES)

@@ -102,7 +102,7 @@ def test_lengths_in_words(seconds, words):
 
 
 TARGET = "results/tiny/tracks.parquet"
-QUIET = ["--quiet", "rules", "progress", "host"]
+QUIET = ["--quiet", "rules", "host"]
 
 
 def test_a_run_in_a_terminal_shows_the_bar_and_nothing_else(tmp_path):
@@ -124,6 +124,7 @@ def test_a_run_in_a_terminal_shows_the_bar_and_nothing_else(tmp_path):
     assert process.wait() == 0
     text = printed.decode()
     assert "0 of 2 steps |" in text
+    assert "1 of 2 steps |" in text
     assert "| demo tiny" in text
     assert "Select jobs" not in text
     lines = [line for line in re.sub(r"[^\n]*\r(?!\n)", "", text).splitlines() if line.strip()]

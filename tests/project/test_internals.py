@@ -21,7 +21,7 @@ INTERNAL = {
     "is_main_process": [],
     "is_local": [],
     "is_touching": [],
-    "wants_no_progress": [],
+    "wants_a_bar": [],
     "is_forcing": [],
     "jobs_to_run": [],
     "limit": ["gpu"],

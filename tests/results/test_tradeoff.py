@@ -6,7 +6,7 @@ import pytest
 
 from howlow.evaluation.resampling import Resampled
 from howlow.representation import Representation
-from howlow.results import estimates, linear_model, selection, spread, tradeoff
+from howlow.results import estimates, linear_model, recommendation, selection, spread, tradeoff
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
@@ -49,7 +49,7 @@ TEST = {(96, 1): [88.0, 88.1, 88.2], (48, 1): [88.6, 88.5, 88.7], (96, 2): [85.0
 
 
 def said(table):
-    heading, sentences = tradeoff.recommendations(table, 0.5)
+    heading, sentences = recommendation.recommendations(table, 0.5)
     assert heading == "VGG-CNN on d"
     return sentences
 

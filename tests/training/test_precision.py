@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from howlow import files, networks
+from howlow import arrays, files, networks
 from howlow.features.store import open_store
 from howlow.planning import timing
 from howlow.representation import Representation
@@ -28,7 +28,7 @@ def clips(tmp_path_factory):
     level = rng.normal(size=(N_CLIPS, 1))
     labels = rng.random((N_CLIPS, N_TAGS)) < 1 / (1 + np.exp(2 - level * np.linspace(-2, 2, N_TAGS)))
     decibels = rng.normal(-40, 10, (N_CLIPS, *SHAPE)) + 5 * level[:, :, None]
-    files.write_rows(folder / "00.npy", decibels, SHAPE, "float16")
+    arrays.write_rows(folder / "00.npy", decibels, SHAPE, "float16")
     shard = {"file": "00.npy", "clip_ids": list(map(str, range(N_CLIPS))), "sha256": ""}
     manifest = {"n_mels": SHAPE[0], "n_frames": SHAPE[1], "dtype": "float16", "shards": [shard]}
     files.write_json(folder / "manifest.json", manifest)

@@ -15,7 +15,7 @@ import torch
 from conftest import TINY, run_script, snakemake
 from matplotlib.figure import Figure
 
-from howlow import files
+from howlow import arrays, files
 
 FULL = "no space left on the disk of its files, or of its output or log; make room and start again"
 TARGET = "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json"
@@ -24,7 +24,7 @@ TARGET = "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json"
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_write_that_fails_leaves_the_old_file(tmp_path, code):
     path = tmp_path / "a.npy"
-    files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32")
+    arrays.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32")
     before = path.read_bytes()
 
     def rows():
@@ -32,7 +32,7 @@ def test_write_that_fails_leaves_the_old_file(tmp_path, code):
         raise OSError(code, os.strerror(code))
 
     with pytest.raises(files.FullDiskError, match=r"a\.npy: no space left on its disk; make room and start again"):
-        files.write_rows(path, rows(), (3,), "float32")
+        arrays.write_rows(path, rows(), (3,), "float32")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -45,7 +45,7 @@ def test_other_errors_stay_what_they_are(tmp_path):
 def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
     (tmp_path / ".a.npy.4711.part").write_bytes(b"half")
     (tmp_path / ".aa.npy.4711.part").write_bytes(b"another's")
-    files.write_rows(tmp_path / "a.npy", iter(np.zeros((2, 3))), (3,), "float32")
+    arrays.write_rows(tmp_path / "a.npy", iter(np.zeros((2, 3))), (3,), "float32")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".aa.npy.4711.part", "a.npy"]
 
 
@@ -53,8 +53,8 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
     ("write", "is_flushed"),
     [
         (lambda path: files.write_text(path, "text"), True),
-        (lambda path: files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32"), True),
-        (lambda path: files.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32", durable=False), False),
+        (lambda path: arrays.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32"), True),
+        (lambda path: arrays.write_rows(path, iter(np.zeros((2, 3))), (3,), "float32", durable=False), False),
     ],
     ids=["text", "rows", "temporary rows"],
 )

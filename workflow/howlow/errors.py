@@ -14,3 +14,7 @@ class ShapeError(HowlowError):
 
 class TrainingError(HowlowError):
     """A cell can't be trained; the message says why."""
+
+
+class ConfigError(HowlowError):
+    """The configuration can't work. The message gives the path of the key."""

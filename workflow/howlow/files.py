@@ -4,18 +4,14 @@ import csv
 import errno
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from howlow.errors import HowlowError
 
@@ -222,50 +218,12 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_rows(
-    path: Path | str, rows: Iterable[np.ndarray], row_shape: tuple[int, ...], dtype: str, *, durable: bool = True
-) -> int:
-    """Write a .npy file of shape (n_rows, *row_shape) row by row, whole or not at all, and return n_rows.
-
-    The number of rows need not be known before, and only one row is held in memory. `durable` is that of `whole`.
-    """
-    n_rows = 0
-    with whole(path, durable=durable) as beside, beside.open("wb") as file:
-        _write_header(file, (n_rows, *row_shape), dtype)
-        for row in rows:
-            file.write(np.ascontiguousarray(row, dtype).data)
-            n_rows += 1
-        # NumPy pads the header so that the number of rows can grow in place.
-        file.seek(0)
-        _write_header(file, (n_rows, *row_shape), dtype)
-    return n_rows
-
-
-def read_row(path: Path | str, index: int) -> np.ndarray:
-    """Read one row of a .npy file. It is not mapped, because mapped pages count as memory of this process."""
-    rows = open_rows(path)
-    shape = rows.shape[1:]
-    offset = rows.offset + index * rows.strides[0]
-    return np.fromfile(path, rows.dtype, math.prod(shape), offset=offset).reshape(shape)
-
-
-@cache
-def open_rows(path: Path | str) -> np.memmap:
-    """Open a .npy file as a memory map."""
-    return np.load(path, mmap_mode="r")
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
-    header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
 def to_cell(value: object) -> object:
     """Prepare a value for a CSV file: text that a spreadsheet would run as a formula gets an apostrophe before it.
 
     Such text begins like a formula, as the tag `=1+1` does, and is not a number. `from_cell` removes the apostrophe.
     """
-    if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value):
+    if isinstance(value, str) and _FORMULA.match(value) and not is_number(value):
         return f"'{value}"
     return value
 
@@ -275,7 +233,8 @@ def from_cell(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number, as Python writes them."""
     try:
         float(text)
     except ValueError:

@@ -17,6 +17,7 @@ from howlow import syntax
 PACKAGE = Path(__file__).resolve().parent
 
 PLUMBING = (
+    "arrays.py",
     "data/datasets/registry.py",
     "errors.py",
     "files.py",

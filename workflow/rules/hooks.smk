@@ -13,7 +13,7 @@ FAILURES = failures.Failures()
 logger.addHandler(FAILURES)
 
 BAR = progress.Bar(sys.stderr)
-if snakemake_internals.wants_no_progress(workflow):
+if snakemake_internals.wants_a_bar(workflow):
     logger.addHandler(BAR)
     snakemake_internals.show_only_warnings(logger)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import files, program, records
+from howlow import arrays, program, records
 from howlow.data import audio_files
 from howlow.data import tracks as tracks_module
 from howlow.features import audio, decoders
@@ -34,7 +34,7 @@ def main(args: Namespace) -> None:
                 yield clip
 
     length = audio.n_samples(spec["sample_rate"], spec["seconds"])
-    files.write_rows(args.audio, clips(), (length,), "float32", durable=False)
+    arrays.write_rows(args.audio, clips(), (length,), "float32", durable=False)
     records.write(args.record, spec, Path(__file__), clip_ids=kept, excluded=excluded, source=source)
     print(f"{len(kept)} clips, {len(excluded)} excluded")
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import files, program, provenance, records
+from howlow import arrays, files, program, provenance, records
 from howlow.features import mel as mel_module
 
 
 def main(args: Namespace) -> None:
     spec = args.spec
-    n_clips, n_frames, _ = files.open_rows(args.spectra).shape
+    n_clips, n_frames, _ = arrays.open_rows(args.spectra).shape
     bands = partial(_bands, path=args.spectra, sample_rate=spec["sample_rate"], n_mels=spec["n_mels"])
     rows = program.parallel(bands, range(n_clips), args.threads)
     shape = (spec["n_mels"], n_frames)
-    files.write_rows(args.mel, program.progress(rows, "mel", n_clips), shape, spec["dtype"])
+    arrays.write_rows(args.mel, program.progress(rows, "mel", n_clips), shape, spec["dtype"])
     spectra = files.read_json(args.spectra_record)
     records.write(
         args.record,
@@ -34,7 +34,7 @@ def main(args: Namespace) -> None:
 
 
 def _bands(index: int, path: Path, sample_rate: int, n_mels: int) -> np.ndarray:
-    power = mel_module.mel_bands(files.read_row(path, index), sample_rate, n_mels)
+    power = mel_module.mel_bands(arrays.read_row(path, index), sample_rate, n_mels)
     return mel_module.compress(power, "db")
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import files, program, provenance, records
+from howlow import arrays, files, program, provenance, records
 from howlow.features import mel
 
 
 def main(args: Namespace) -> None:
-    n_clips, n_samples = files.open_rows(args.audio).shape
+    n_clips, n_samples = arrays.open_rows(args.audio).shape
     spectrum = partial(_spectrum, path=args.audio, window=args.spec["window"])
     rows = program.parallel(spectrum, range(n_clips), args.threads)
     shape = (mel.n_frames(n_samples), mel.FRAME_SIZE // 2 + 1)
-    files.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32", durable=False)
+    arrays.write_rows(args.spectra, program.progress(rows, "spectrum", n_clips), shape, "float32", durable=False)
     clips = files.read_json(args.clips)
     records.write(
         args.record,
@@ -31,7 +31,7 @@ def main(args: Namespace) -> None:
 
 
 def _spectrum(index: int, path: Path, window: str) -> np.ndarray:
-    return mel.power_spectrum(files.read_row(path, index), window)
+    return mel.power_spectrum(arrays.read_row(path, index), window)
 
 
 if __name__ == "__main__":

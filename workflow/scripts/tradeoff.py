@@ -9,7 +9,7 @@ from howlow import files, program
 from howlow.evaluation import resampling
 from howlow.names import CELL
 from howlow.representation import Representation
-from howlow.results import effects, plots, tables
+from howlow.results import effects, plots, recommendation, tables
 from howlow.results import tradeoff as tradeoff_module
 from howlow.results.plots import tradeoff as tradeoff_plot
 
@@ -23,7 +23,7 @@ def main(args: Namespace) -> list[Path]:
         resampled = resampling.read(folder / "bootstrap.npz")
         part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margins, resampled)
         parts.append(part)
-        heading, sentences = tradeoff_module.recommendations(part, margins["roc_auc"])
+        heading, sentences = recommendation.recommendations(part, margins["roc_auc"])
         sections.append((heading, [*sentences, *filter(None, [tables.mixture(runs)])]))
     files.write_frame(args.table, pd.concat(parts, ignore_index=True))
     title = "Which representation to take"

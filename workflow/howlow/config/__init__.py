@@ -1,10 +1,7 @@
 """Reads the configuration, checks it strictly, fills in the defaults, and lists the cells of its grids."""
 
 import copy
-import difflib
-import itertools
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,22 +11,13 @@ import jsonschema
 import yaml
 from jsonschema.validators import extend
 
-from howlow import networks, provenance
-from howlow.config import strict_yaml
-from howlow.errors import HowlowError, ShapeError
-from howlow.representation import Representation
+from howlow import files, provenance
+from howlow.config import checks, strict_yaml
+from howlow.config.checks import suggestion
+from howlow.config.grids import representations as representations
+from howlow.errors import ConfigError
 
 SCHEMA_PATH = provenance.PACKAGE / "schemas" / "config.schema.yaml"
-
-RESERVED_NAMES = ("records", "sound")
-"""Names that no dataset may have, because results/ has folders of these names for something else."""
-
-MAX_TRAININGS = 100_000
-"""The largest number of trainings. More are taken for a mistake, because Snakemake would plan them for hours."""
-
-
-class ConfigError(HowlowError):
-    """The configuration can't work. The message gives the path of the key."""
 
 
 def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -113,11 +101,7 @@ def complete(config: Any, source: str) -> dict[str, Any]:
     if error is not None:
         raise ConfigError(f"{source}: {strict_yaml.shortened(_describe(error))}")
     try:
-        _check_names(config["datasets"])
-        _check_references(config)
-        _check_size(config)
-        _check_grids(config)
-        _check_folds(config)
+        checks.check(config)
     except ConfigError as problem:
         raise ConfigError(f"{source}: {strict_yaml.shortened(str(problem))}") from None
     return config
@@ -156,96 +140,6 @@ def _of_network(name: str) -> dict[str, Any]:
     return {"if": {"properties": {"model": {"const": name}}}, "then": {"properties": parts}}
 
 
-def representations(experiment: dict[str, Any]) -> list[Representation]:
-    """The representations of an experiment, in the order of its grid."""
-    return [representation for _, representation in _grid_items(experiment)]
-
-
-def _grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Representation]]:
-    for index, entry in enumerate(experiment["grid"]):
-        axes = (entry["sample_rate"], entry["n_mels"], entry["hop_factor"], entry["log_type"])
-        for values in itertools.product(*axes):
-            yield index, Representation(*values)
-
-
-def _check_names(names: Iterable[str]) -> None:
-    for name in names:
-        if name in RESERVED_NAMES:
-            raise ConfigError(f"datasets.{name}: results/{name} is not a dataset's folder; use another name")
-        if re.search(r"(.+?)\1{19}", name):  # Snakemake takes this for a rule that needs its own output
-            raise ConfigError(f"datasets.{name}: this name repeats itself too often for Snakemake; use another one")
-
-
-def _check_references(config: dict[str, Any]) -> None:
-    pairs: list[tuple[str, str]] = []
-    for index, experiment in enumerate(config["experiments"]):
-        if experiment["dataset"] not in config["datasets"]:
-            raise ConfigError(
-                f"experiments[{index}].dataset: there is no dataset {experiment['dataset']!r}"
-                f" under datasets{_suggestion(experiment['dataset'], config['datasets'])}"
-            )
-        pair = (experiment["dataset"], experiment["model"])
-        if pair in pairs:
-            raise ConfigError(
-                f"experiments[{index}]: {pair[1]} on {pair[0]} is already experiments[{pairs.index(pair)}];"
-                " put the grids of both into one experiment"
-            )
-        pairs.append(pair)
-    shown = config.setdefault("figure1", {"dataset": pairs[0][0], "model": pairs[0][1]})
-    if (shown["dataset"], shown["model"]) not in pairs:
-        raise ConfigError(f"figure1: no experiment trains {shown['model']} on {shown['dataset']}")
-    if (shown := config.get("table4")) and (shown["dataset"], shown["model"]) not in pairs:
-        raise ConfigError(f"table4: no experiment trains {shown['model']} on {shown['dataset']}")
-    if (shown := config.get("table5")) and shown["dataset"] not in dict(pairs):
-        raise ConfigError(f"table5: no experiment uses the dataset {shown['dataset']}")
-
-
-def _check_size(config: dict[str, Any]) -> None:
-    axes = ("sample_rate", "n_mels", "hop_factor", "log_type")
-    grids = [entry for experiment in config["experiments"] for entry in experiment["grid"]]
-    n_cells = sum(math.prod(len(entry[axis]) for axis in axes) for entry in grids)
-    n_trainings = n_cells * len(config["seeds"])
-    if n_trainings > MAX_TRAININGS:
-        raise ConfigError(
-            f"experiments: {n_cells:,} cells with {len(config['seeds'])} seeds are {n_trainings:,} trainings, more than"
-            f" the {MAX_TRAININGS:,} that one run can have"
-        )
-
-
-def _check_folds(config: dict[str, Any]) -> None:
-    n_seeds = len(config["seeds"])
-    for name in dict.fromkeys(experiment["dataset"] for experiment in config["experiments"]):
-        folds = config["datasets"][name].get("folds")
-        if folds and n_seeds % folds:
-            raise ConfigError(
-                f"datasets.{name}.folds: the training with each seed tests on one fold, so {folds} folds need {folds}"
-                f" seeds or a multiple of that, and `seeds` has {n_seeds}"
-            )
-
-
-def _check_grids(config: dict[str, Any]) -> None:
-    for number, experiment in enumerate(config["experiments"]):
-        seen: set[Representation] = set()
-        for index, representation in _grid_items(experiment):
-            where = f"experiments[{number}].grid[{index}]"
-            if representation in seen:
-                raise ConfigError(f"{where}: {representation.name} is in the grid twice")
-            seen.add(representation)
-            seconds = config["datasets"][experiment["dataset"]]["seconds"]
-            _check_buildable(where, experiment["model"], representation, seconds, experiment["options"])
-
-
-def _check_buildable(where: str, model: str, cell: Representation, seconds: float, options: dict[str, Any]) -> None:
-    try:
-        networks.check_bands(model, cell.sample_rate, cell.n_mels)
-    except ShapeError as error:
-        raise ConfigError(f"{where}.n_mels: {error}") from None
-    try:
-        networks.check_frames(model, cell, seconds, options)
-    except ShapeError as error:
-        raise ConfigError(f"{where}.hop_factor: {cell.name} of {seconds} s: {error}") from None
-
-
 def _describe(error: jsonschema.ValidationError) -> str:
     """Describe an error of jsonschema in one line and in the user's terms: the path of the key and what is wrong."""
     path = error.json_path.removeprefix("$").removeprefix(".")
@@ -256,7 +150,7 @@ def _describe(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties":
         known = schema.get("properties", {})
         key = next(key for key in value if key not in known)
-        return f"{path}{'.' if path else ''}{key}: unknown key{_suggestion(key, known)}"
+        return f"{path}{'.' if path else ''}{key}: unknown key{suggestion(key, known)}"
     if error.validator == "required":
         missing = next(key for key in rule if key not in value)
         return f"{prefix}the key {missing!r} is missing"
@@ -268,28 +162,15 @@ def _describe(error: jsonschema.ValidationError) -> str:
             return f"{prefix}{value} is not a finite number"
         if value.is_integer():
             return f"{prefix}{value} is not a whole number for YAML: write {int(value)}"
-    if error.validator == "type" and isinstance(value, str) and _is_number(value):
+    if error.validator == "type" and isinstance(value, str) and files.is_number(value):
         return f"{prefix}{value!r} is text, not a number: write {float(value):g}, without quotes"
     if error.validator == "type" and value is None and not path:
         return f"is empty: it needs the keys {' and '.join(schema['required'])}"
     if error.validator == "pattern" and "title" in schema:
         return f"{prefix}{value!r} is not valid: {schema['title']}"
     if error.validator == "enum" and isinstance(value, str):
-        return f"{prefix}{error.message}{_suggestion(value, rule)}"
+        return f"{prefix}{error.message}{suggestion(value, rule)}"
     return f"{prefix}{error.message}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _suggestion(word: Any, known: Any) -> str:
-    close = difflib.get_close_matches(str(word), list(map(str, known)), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _fill_in_defaults(validator: Any, properties: dict[str, Any], instance: Any, schema: Any) -> Iterator[Any]:
