@@ -14,9 +14,10 @@ import essentia.standard as es
 import librosa
 import numpy as np
 
+from howlow.data import demo
+from howlow.features import audio, mel
+
 ROOT = Path(__file__).resolve().parents[1]
-from howlow.data import demo  # noqa: E402
-from howlow.features import audio, mel  # noqa: E402
 
 PAGE = ROOT / "docs" / "front-end.md"
 BEGIN, END = "<!-- benchmarks/exactness.py: begin -->", "<!-- benchmarks/exactness.py: end -->"

@@ -24,9 +24,10 @@ import numpy as np
 import soundfile
 import yaml
 
+from howlow.data import demo
+from howlow.features import audio, mel
+
 ROOT = Path(__file__).resolve().parents[1]
-from howlow.data import demo  # noqa: E402
-from howlow.features import audio, mel  # noqa: E402
 
 RATES = (12_000, 16_000)
 BANDS = (128, 96, 48, 32, 24, 16, 8)

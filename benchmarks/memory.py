@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 import torch
+from training import Peak, own_bytes  # the benchmark beside this one
+
+from howlow import networks
+from howlow.networks import memory
+from howlow.representation import Representation
+from howlow.training import devices
 
 ROOT = Path(__file__).resolve().parents[1]
-from training import Peak, own_bytes  # noqa: E402  (the benchmark beside this one)
-
-from howlow import networks  # noqa: E402
-from howlow.networks import memory  # noqa: E402
-from howlow.representation import Representation  # noqa: E402
-from howlow.training import devices  # noqa: E402
 
 OPTIONS = {"vgg": {"width": 0.25}, "musicnn": {"width": 0.25, "filters": 8}}
 CLIPS = 4

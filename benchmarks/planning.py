@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil
 import yaml
 
+from howlow.planning import plans
+
 ROOT = Path(__file__).resolve().parents[1]
-from howlow.planning import plans  # noqa: E402
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 PLAN = ["--dry-run", "--quiet", "rules"]

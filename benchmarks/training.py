@@ -21,17 +21,18 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
 
-ROOT = Path(__file__).resolve().parents[1]
-from howlow import arrays, files, networks  # noqa: E402
-from howlow.config import load, representations  # noqa: E402
-from howlow.features.store import Store, open_store  # noqa: E402
-from howlow.networks import cost  # noqa: E402
-from howlow.training import (  # noqa: E402
+from howlow import arrays, files, networks
+from howlow.config import load, representations
+from howlow.features.store import Store, open_store
+from howlow.networks import cost
+from howlow.training import (
     batches,
     devices,
     loop,
 )
-from howlow.training.adam import Adam  # noqa: E402
+from howlow.training.adam import Adam
+
+ROOT = Path(__file__).resolve().parents[1]
 
 N_TAGS = 50
 SHAPE = (96, 1366)

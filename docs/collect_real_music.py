@@ -15,18 +15,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parents[1]
-from howlow import files  # noqa: E402
-from howlow.data.tracks import Tracks  # noqa: E402
-from howlow.data.tracks import read as read_tracks  # noqa: E402
-from howlow.evaluation import metrics, scores  # noqa: E402
-from howlow.features.store import open_store  # noqa: E402
-from howlow.names import CELL  # noqa: E402
-from howlow.representation import Representation  # noqa: E402
-from howlow.results import (  # noqa: E402
+from howlow import files
+from howlow.data.tracks import Tracks
+from howlow.data.tracks import read as read_tracks
+from howlow.evaluation import metrics, scores
+from howlow.features.store import open_store
+from howlow.names import CELL
+from howlow.representation import Representation
+from howlow.results import (
     linear_model,
     steps,
 )
+
+ROOT = Path(__file__).resolve().parents[1]
 
 FOLDER = ROOT / "docs" / "real-music"
 STEPS = [("n_mels", 96, 48), ("hop_factor", 1, 2), ("hop_factor", 1, 10), ("sample_rate_hz", 16_000, 12_000)]

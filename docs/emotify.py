@@ -26,10 +26,11 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from howlow import files, program
+from howlow.errors import HowlowError
+from howlow.features import audio
+
 ROOT = Path(__file__).resolve().parents[1]
-from howlow import files, program  # noqa: E402
-from howlow.errors import HowlowError  # noqa: E402
-from howlow.features import audio  # noqa: E402
 
 GENRES = ["classical", "electronic", "pop", "rock"]
 EMOTIONS = [

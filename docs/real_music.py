@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from howlow.names import CELL, LOG_NAMES, METRICS, representation
+from howlow.networks.registry import NETWORKS
+from howlow.representation import Representation
+from howlow.results.estimates import Estimate
+
 ROOT = Path(__file__).resolve().parents[1]
-from howlow.names import CELL, LOG_NAMES, METRICS, representation  # noqa: E402
-from howlow.networks.registry import NETWORKS  # noqa: E402
-from howlow.representation import Representation  # noqa: E402
-from howlow.results.estimates import Estimate  # noqa: E402
 
 FOLDER = ROOT / "docs" / "real-music"
 MAIN_WIDTH = 1 / 16

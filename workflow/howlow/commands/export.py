@@ -6,13 +6,12 @@ docs/tagging.md explains the input and the output, and has a program that tags w
 """
 
 import argparse
-from argparse import Namespace
 from pathlib import Path
 
 from howlow import files, tagging
 
 
-def main(args: Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     files.refuse_overwriting(args.onnx, [args.model])
     tagger = tagging.load(args.model)
     tagging.export_onnx(tagger, args.onnx)

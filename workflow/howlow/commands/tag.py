@@ -12,7 +12,6 @@ import io
 import json
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +33,7 @@ _BAR_WIDTH = 20
 Result = tuple[str, dict[str, float]]  # a file's name, and the probabilities of its most probable tags
 
 
-def main(args: Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     bad: list[Path] = []
     paths = list(_expanded(args.files, bad))
     if args.output:
