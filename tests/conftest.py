@@ -298,3 +298,15 @@ def library_of(project: Path) -> dict[str, str]:
 def planned_jobs(process) -> dict[str, int]:
     """The number of jobs per rule that a dry run (`-n --quiet rules`) announces."""
     return plans.planned_jobs(process.stdout)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch computes on one core, and afterwards as before."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.backends.mkldnn.set_flags(True)  # `devices.lay_out` changes it

@@ -5,6 +5,21 @@ from pathlib import Path
 
 import av
 import numpy as np
+import soundfile
+
+RATE = 16_000
+NOISE = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
+
+
+def write(path: Path, samples: np.ndarray, rate: int = RATE) -> Path:
+    """Write a WAV of 32-bit floats, which holds the samples as they are."""
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    return path
+
+
+def level_db(signal: np.ndarray) -> float:
+    """The level of a signal against that of a tone with an amplitude of 0.1."""
+    return 10 * np.log10(np.mean(np.square(signal, dtype=np.float64)) / 0.005)
 
 
 def tones(frequencies_hz: Sequence[float], times_s: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ TESTS = {
     "evaluation/metrics": ["evaluation/test_metrics.py"],
     "evaluation/resampling": ["evaluation/test_resampling.py"],
     "evaluation/scores": ["evaluation/test_evaluate.py", "hostile/test_hostile_results.py"],
-    "features/audio": ["features/test_audio.py", "hostile/test_hostile_audio.py"],
-    "features/decoders": ["features/test_audio.py", "hostile/test_hostile_audio.py"],
+    "features/audio": ["features/test_audio.py", "features/test_files.py", "hostile/test_hostile_audio.py"],
+    "features/decoders": ["features/test_audio.py", "features/test_files.py", "hostile/test_hostile_audio.py"],
     "features/mel": ["features/test_mel.py"],
     "features/store": ["features/test_store.py"],
     "networks/cost": ["networks/test_cost.py"],
@@ -62,9 +62,9 @@ TESTS = {
     "results/tradeoff": ["results/test_tradeoff.py"],
     "training/adam": ["training/test_loop.py"],
     "training/batches": ["training/test_batches.py", "training/test_loop.py"],
-    "training/checkpoints": ["training/test_loop.py", "training/test_train.py"],
-    "training/devices": ["training/test_loop.py", "training/test_train.py"],
-    "training/loop": ["training/test_loop.py", "training/test_train.py"],
+    "training/checkpoints": ["training/test_checkpoints.py", "training/test_retraining.py"],
+    "training/devices": ["training/test_devices.py", "training/test_train.py"],
+    "training/loop": ["training/test_loop.py", "training/test_checkpoints.py", "training/test_train.py"],
     "training/protocol": ["training/test_protocol.py"],
 }
 

@@ -85,3 +85,14 @@ def train(folder: Path, data: Path, spec: dict = SPEC, device: str = "cpu") -> S
     """Run the program `train` on the files that `make_data` wrote to the folder `data`."""
     inputs = ["--tracks", data / "tracks.parquet", "--manifest", data / "manifest.json"]
     return run_script("train", *inputs, "--folder", folder, "--device", device, spec=spec)
+
+
+def run(folder, data_folder, spec=SPEC):
+    process = train(folder, data_folder, spec)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def scores(folder):
+    """The bytes of the scores of a training."""
+    return (folder / "scores.parquet").read_bytes()

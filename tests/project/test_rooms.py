@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 
 import mutants
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SCRIPTS
 
 from howlow.config import schema
 from howlow.data.datasets.registry import DATASETS
@@ -24,6 +24,9 @@ ROOMS = (
 """From the top down. Below them is the ground floor: the modules that are in no package. They import no room."""
 
 MODULES = sorted(LIBRARY.rglob("*.py"))
+
+MOST_LINES_OF_A_MODULE, MOST_LINES_OF_A_FUNCTION = 300, 60
+"""What is longer has more than one subject."""
 
 
 def name_of(path: Path) -> str:
@@ -67,6 +70,14 @@ def test_imports_run_downwards(path):
 def test_no_module_imports_itself_through_others():
     graph = {name_of(path): set(imported(path)) for path in MODULES}
     TopologicalSorter(graph).prepare()  # raises CycleError with the modules of a circle
+
+
+@pytest.mark.parametrize("path", [*MODULES, *sorted(SCRIPTS.glob("*.py"))], ids=lambda path: path.stem)
+def test_modules_and_functions_are_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES_OF_A_MODULE
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert [node.name for node in functions if node.end_lineno - node.lineno >= MOST_LINES_OF_A_FUNCTION] == []
 
 
 def test_registries_and_the_schema_have_the_same_names():

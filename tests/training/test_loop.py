@@ -1,100 +1,37 @@
-"""The training loop does what a plain one does, keeps the weights it should, and resumes to the same bits."""
+"""The training loop does what a plain one does, and refuses what it cannot train on."""
 
-import dataclasses
-import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from small_loop import (
+    N_CLIPS,
+    N_FRAMES,
+    N_MELS,
+    N_TAGS,
+    OPTIONS,
+    TRAIN,
+    VALIDATION,
+    assert_same,
+    build,
+    clips,
+    copy_of,
+    cross_entropy,
+    exact,
+    feed,
+    train,
+    values,
+)
 
-from howlow import networks
 from howlow.errors import TrainingError
 from howlow.features.store import Store
-from howlow.networks import archive
-from howlow.training import batches, checkpoints, devices, loop
+from howlow.training import checkpoints, loop
 from howlow.training.adam import Adam
 from howlow.training.loop import Clips
 from howlow.training.protocol import Protocol
 
-CPU = torch.device("cpu")
-N_CLIPS, N_MELS, HOP, N_FRAMES, N_TAGS = 70, 8, 10, 137, 3
-RNG = np.random.default_rng(0)
-LABELS = RNG.random((N_CLIPS, N_TAGS)) < [0.5, 0.3, 0.2]  # of each clip, in the order of the store
-LEVELS = RNG.normal(-40, 10, (N_CLIPS, N_MELS, 1366)) + (LABELS @ [12, -9, 5])[:, None, None]
-RAW = LEVELS.astype(np.float16)
-# Positions in the store. Splits are mixed, and their clips are in no order.
-TRAIN, VALIDATION = np.split(RNG.permutation(N_CLIPS)[:57], [35])
-SMALL = {"width": 1 / 64, "batch_norm_momentum": 0.1}
-OPTIONS = {"vgg": SMALL, "musicnn": SMALL | {"filters": 1, "segment_frames": 20}}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.backends.mkldnn.set_flags(True)  # `lay_out` changes it
-
-
-def build(name="vgg", seed=1):
-    torch.manual_seed(seed)
-    model = networks.build(
-        name, sample_rate=12_000, n_mels=N_MELS, hop_factor=HOP, n_tags=N_TAGS, seconds=29.1, **OPTIONS[name]
-    )
-    devices.lay_out(model, CPU)
-    return model
-
-
-def exact(model):
-    """A network in float64 without dropout. In many steps of training it stays the same on all machines."""
-    for layer in model.modules():
-        if isinstance(layer, torch.nn.Dropout):
-            layer.p = 0.0
-    model.double().register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
-    return model
-
-
-def feed(log_type="db"):
-    clip_ids = [f"id {position}" for position in range(N_CLIPS)]
-    store = Store(clip_ids, [RAW], np.zeros(N_CLIPS, int), np.arange(N_CLIPS), HOP, log_type)
-    return batches.feed(store, CPU)
-
-
-def clips(positions):
-    return Clips(positions, LABELS[positions])
-
-
-def train(model, folder, protocol, *, seed=1, n_train=35, log_type="db", identity="a"):
-    return loop.train(
-        model,
-        feed(log_type),
-        clips(TRAIN[:n_train]),
-        clips(VALIDATION),
-        protocol,
-        seed=seed,
-        checkpoint=folder / "checkpoint.pt",
-        identity=identity,
-    )
-
-
-def values(log_type="db"):
-    """What a network receives of each clip: (clips, 1, bands, frames)."""
-    decibels = RAW[:, :, ::HOP].astype(np.float64)
-    chosen = decibels if log_type == "db" else np.log10(1 + 10_000 * 10 ** (decibels / 10))
-    return torch.from_numpy(chosen[:, None].astype(np.float32))
-
-
-def cross_entropy(logits, positions):
-    """The binary cross-entropy: the mean over clips and tags, in natural logarithms."""
-    p, truth = torch.sigmoid(logits.double()), torch.from_numpy(LABELS[positions])
-    return -torch.where(truth, p.log(), (1 - p).log()).mean()
-
-
-def copy_of(state):
-    return {name: tensor.clone() for name, tensor in state.items()}
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -218,149 +155,12 @@ def test_segments_are_drawn_from_whole_clips():
     assert loop._draw_segments(torch.nn.Linear(1, 1), feed(), 4, np.random.default_rng(1)) is None
 
 
-@pytest.fixture
-def snapshots(monkeypatch):
-    """The weights of the network after each epoch, noted when the checkpoint is written."""
-    noted = []
-    write = checkpoints.write
-
-    def note(path, identity, model, *rest):
-        noted.append(copy_of(model.state_dict()))
-        write(path, identity, model, *rest)
-
-    monkeypatch.setattr(checkpoints, "write", note)
-    return noted
-
-
-def val_roc_aucs(snapshots):
-    """The mean ROC AUC over the tags on the validation clips, by the weights of each epoch."""
-    found = []
-    for weights in snapshots:
-        model = exact(build())
-        model.load_state_dict(weights)
-        with torch.inference_mode():
-            logits = model.eval()(values()[VALIDATION]).numpy()
-        found.append(np.mean([roc_auc_score(LABELS[VALIDATION, tag], logits[:, tag]) for tag in range(N_TAGS)]))
-    return found
-
-
-def assert_same(state, expected):
-    assert state.keys() == expected.keys()
-    for name, tensor in expected.items():
-        assert torch.equal(state[name], tensor), name
-
-
-class InterruptionError(Exception):
-    pass
-
-
-def interrupt_after(monkeypatch, n_epochs):
-    """End the training after an epoch, when its checkpoint is written."""
-    write = checkpoints.write
-
-    def stop(path, identity, model, optimizer, history, kept):
-        write(path, identity, model, optimizer, history, kept)
-        if len(history) == n_epochs:
-            raise InterruptionError
-
-    monkeypatch.setattr(checkpoints, "write", stop)
-
-
-@pytest.mark.parametrize("interrupted_after", [None, 2, 5])
-@pytest.mark.parametrize("keep", ["last", "best_val_roc_auc"])
-def test_the_weights_at_the_end_are_those_of_the_kept_epoch(tmp_path, snapshots, monkeypatch, keep, interrupted_after):
-    """They are neither those of the last nor of the worst epoch where the best one is kept, resumed or not."""
-    protocol = Protocol(7, 8, 0.03, keep=keep)
-    if interrupted_after:
-        with monkeypatch.context() as patch, pytest.raises(InterruptionError):
-            interrupt_after(patch, interrupted_after)
-            train(exact(build()), tmp_path, protocol, seed=2)
-    model = exact(build())
-    history, kept_epoch = train(model, tmp_path, protocol, seed=2)
-    roc_aucs, losses = val_roc_aucs(snapshots), [epoch.val_loss for epoch in history]
-    assert len(history) == len(roc_aucs) == 7
-    best, least_loss = roc_aucs.index(max(roc_aucs)) + 1, losses.index(min(losses)) + 1
-    assert 2 < best < least_loss < 7, "these data do not tell one rule from another"
-    assert kept_epoch == (7 if keep == "last" else best)
-    assert_same(model.state_dict(), snapshots[kept_epoch - 1])
-    recorded = [epoch.val_roc_auc for epoch in history]
-    if keep == "last":
-        assert recorded == [None] * 7
-    else:
-        np.testing.assert_allclose(recorded, roc_aucs, atol=1e-12)
-
-
 @pytest.mark.parametrize("keep", ["last", "best_val_roc_auc"])
 def test_training_stops_when_it_is_out_of_patience(tmp_path, keep):
     history, _ = train(exact(build()), tmp_path, Protocol(40, 8, 0.03, keep=keep, patience=3))
     merits = [-epoch.val_loss if keep == "last" else epoch.val_roc_auc for epoch in history]
     n_epochs = next(n for n in range(4, 40) if max(merits[n - 3 : n]) <= max(merits[: n - 3]))
     assert len(history) == n_epochs < 40
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, name, capsys):
-    """The order of the clips, segments, dropout, Adam's state and the learning rate go on where they were."""
-    protocol = Protocol(5, 8, 0.003, decay_epochs=2)
-    whole, resumed = build(name), build(name)
-    expected, _ = train(whole, tmp_path / "whole", protocol)
-    with monkeypatch.context() as patch, pytest.raises(InterruptionError):
-        interrupt_after(patch, 3)
-        train(resumed, tmp_path / "a", protocol)
-    torch.manual_seed(99)  # another program would be in another state
-    resumed = build(name, seed=5)
-    capsys.readouterr()
-    history, _ = train(resumed, tmp_path / "a", protocol)
-    printed = capsys.readouterr().out
-    assert "going on after epoch 3\n" in printed
-    assert "the device has changed" not in printed
-    assert_same(resumed.state_dict(), whole.state_dict())
-    figures = [[dataclasses.replace(epoch, seconds=0) for epoch in epochs] for epochs in (history, expected)]
-    assert figures[0] == figures[1]
-
-
-def test_another_device_is_told(tmp_path, monkeypatch, capsys):
-    with monkeypatch.context() as patch, pytest.raises(InterruptionError):
-        patch.setattr(devices, "device_name", lambda device: "NVIDIA A100")
-        interrupt_after(patch, 1)
-        train(build(), tmp_path, Protocol(2, 8, 0.003))
-    history, _ = train(build(), tmp_path, Protocol(2, 8, 0.003))
-    assert "the device has changed from NVIDIA A100 to cpu\n" in capsys.readouterr().out
-    assert [epoch.device for epoch in history] == ["NVIDIA A100", "cpu"]
-
-
-def test_a_finished_training_is_not_trained_further(tmp_path, snapshots):
-    model = build()
-    history, kept_epoch = train(model, tmp_path, Protocol(2, 8, 0.003))
-    again = build(seed=2)
-    assert train(again, tmp_path, Protocol(2, 8, 0.003)) == (history, kept_epoch)
-    assert_same(again.state_dict(), model.state_dict())
-    assert len(snapshots) == 2
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda path: None, "belongs to another training"),
-        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "not an archive of PyTorch"),
-        (lambda path: archive.write(path, [1, 2]), "belongs to another training"),
-        (lambda path: (path.unlink(), path.mkdir()), "is a folder, which is now checkpoint.pt."),
-        (lambda path: path.unlink(), None),
-    ],
-)
-def test_a_checkpoint_of_no_use_is_not_resumed(tmp_path, snapshots, capsys, spoil, message):
-    expected = build()
-    train(expected, tmp_path / "new", Protocol(2, 8, 0.003), identity="b")
-    train(build(), tmp_path, Protocol(2, 8, 0.003), identity="a")
-    spoil(tmp_path / "checkpoint.pt")
-    capsys.readouterr()
-    model = build()
-    train(model, tmp_path, Protocol(2, 8, 0.003), identity="b")
-    printed = capsys.readouterr().out
-    assert "going on" not in printed
-    assert message is None or message in printed
-    assert_same(model.state_dict(), expected.state_dict())
-    assert len(snapshots) == 6
 
 
 def test_adam_is_pytorchs_with_the_epsilon_of_keras():
@@ -483,83 +283,3 @@ def test_an_epoch_can_not_be_selected_without_positive_and_negative_clips(tmp_pa
             build(), feed(), clips(TRAIN), Clips(VALIDATION, labels), Protocol(1, 8, 0.003, keep="best_val_roc_auc"),
             seed=1, checkpoint=tmp_path / "c", identity="",
         )  # fmt: skip
-
-
-class TestPreparation:
-    @pytest.fixture(autouse=True)
-    def _restore(self, monkeypatch):
-        settings = [
-            (torch.backends.cudnn, "deterministic"),
-            (torch.backends.cudnn, "allow_tf32"),
-            (torch.backends.cuda.matmul, "allow_tf32"),
-            (torch.utils.deterministic, "fill_uninitialized_memory"),
-        ]
-        before = [getattr(owner, name) for owner, name in settings]
-        mode = torch.get_deterministic_debug_mode()
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
-        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
-        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
-        yield
-        for (owner, name), value in zip(settings, before, strict=True):
-            setattr(owner, name, value)
-        torch.set_deterministic_debug_mode(mode)
-
-    @pytest.mark.parametrize("device", ["cpu", "auto"])
-    def test_of_a_cpu(self, monkeypatch, device):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cpu")  # a GPU that was not asked for
-        assert devices.prepare(2, device) == CPU
-        assert torch.get_num_threads() == 2
-        assert torch.get_deterministic_debug_mode() == 2  # an operation that is not repeatable is an error
-        assert not torch.utils.deterministic.fill_uninitialized_memory
-        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
-
-    @pytest.mark.parametrize("device", ["cuda", "auto"])
-    def test_of_a_gpu(self, monkeypatch, device):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        assert devices.prepare(1, device) == torch.device("cuda")
-        assert torch.get_deterministic_debug_mode() == 1
-        assert torch.backends.cudnn.deterministic
-        assert not torch.backends.cudnn.allow_tf32
-        assert not torch.backends.cuda.matmul.allow_tf32
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-
-    def test_of_a_gpu_that_is_not_there(self, monkeypatch):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        with pytest.raises(TrainingError, match="device is cuda, but PyTorch sees no GPU"):
-            devices.prepare(1, "cuda")
-
-    @pytest.mark.parametrize(("width", "is_narrow"), [(1 / 32, True), (1 / 16, False)])
-    def test_of_a_network(self, width, is_narrow):
-        """Eight filters fill a block of oneDNN's convolutions, and four do not."""
-        model = networks.build("vgg", sample_rate=12_000, n_mels=8, hop_factor=10, n_tags=2, width=width)
-        devices.lay_out(model, CPU)
-        assert torch.backends.mkldnn.enabled != is_narrow
-        is_last = model.features[4].weight.is_contiguous(memory_format=torch.channels_last)
-        assert is_last != is_narrow
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (
-            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has"),
-            "wanted 2.00 GiB more; let",
-        ),
-        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "for batches of 7 clips; let"),
-        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "for batches of 7 clips; let"),
-        (RuntimeError("CUDA error: out of memory"), "for batches of 7 clips; let"),
-    ],
-)
-def test_a_full_gpu_is_told(error, message):
-    with (
-        pytest.raises(TrainingError, match=f"memory of the GPU .*{message}"),
-        devices.out_of_memory_is_told(7),
-    ):
-        raise error
-
-
-@pytest.mark.parametrize("error", [RuntimeError("shapes do not match"), ValueError("out of memory")])
-def test_other_errors_stay_what_they_are(error):
-    with pytest.raises(type(error)) as raised, devices.out_of_memory_is_told(7):
-        raise error
-    assert raised.value is error

@@ -18,3 +18,7 @@ class TrainingError(HowlowError):
 
 class ConfigError(HowlowError):
     """The configuration can't work. The message gives the path of the key."""
+
+
+class MetadataError(HowlowError):
+    """The metadata of a dataset can't be used. The message names the file, the row and the column."""

@@ -62,15 +62,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
     device = devices.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
-    model = networks.build(
-        spec["model"],
-        sample_rate=spec["sample_rate"],
-        n_mels=spec["n_mels"],
-        hop_factor=spec["hop_factor"],
-        n_tags=len(tracks.tags),
-        seconds=spec["seconds"],
-        **spec["options"],
-    )
+    model = _build(spec, len(tracks.tags))
     devices.lay_out(model, device)
     feed = batches.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     made_by = {"spec": spec, "code": provenance.code(Path(__file__), spec), "inputs": inputs}
@@ -113,6 +105,18 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         train_seconds=sum(epoch.seconds for epoch in history),
     )
     checkpoint.unlink(missing_ok=True)
+
+
+def _build(spec: dict[str, Any], n_tags: int) -> torch.nn.Module:
+    return networks.build(
+        spec["model"],
+        sample_rate=spec["sample_rate"],
+        n_mels=spec["n_mels"],
+        hop_factor=spec["hop_factor"],
+        n_tags=n_tags,
+        seconds=spec["seconds"],
+        **spec["options"],
+    )
 
 
 def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:

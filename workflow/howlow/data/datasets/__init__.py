@@ -5,9 +5,9 @@ from types import ModuleType
 from typing import Any
 
 from howlow.data.datasets import metadata
-from howlow.data.datasets.metadata import MetadataError
 from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import Tracks
+from howlow.errors import MetadataError
 
 _NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "sample_rate", "seed")
 

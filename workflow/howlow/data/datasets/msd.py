@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from howlow.data.datasets import metadata
+from howlow.data.datasets import metadata, tabular
 from howlow.data.tracks import Tracks, shards_by_hash
 from howlow.errors import HowlowError
 
@@ -69,7 +69,7 @@ def load(root: Path | str, *, audio: str = "track_ids", shards: int = 64) -> tup
     tags_path = root / "50tagList.txt"
     if not tags_path.is_file():
         raise HowlowError(f"{tags_path}: no such file; it has to list the tags in the order of the tag vectors")
-    tags = tuple(metadata.read_list(tags_path))
+    tags = tuple(tabular.read_list(tags_path))
     metadata.check_tags(tags_path, tags, [[tag] for tag in tags], first_row=1)
 
     with_tags = sorted(clip_id for clip_id in split_of if clip_id in vectors)

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from howlow.data import splits
-from howlow.data.datasets import metadata
-from howlow.data.datasets.metadata import MetadataError
+from howlow.data.datasets import metadata, tabular
 from howlow.data.tracks import Tracks
+from howlow.errors import MetadataError
 
 PUBLISHED_ROWS = 25_863
 PUBLISHED_TAGS = 188
@@ -70,12 +70,8 @@ def load(
     path = Path(root) / ANNOTATIONS
     table = _read(path)
     chosen = metadata.chosen_tags(path, table.column_names[1:-1], tags)
-    clip_ids = metadata.full_text(path, table, "clip_id")
-    mp3_paths = metadata.relative_paths(path, "mp3_path", metadata.full_text(path, table, "mp3_path"))
-    metadata.check_unique(path, "clip_id", clip_ids)
-    metadata.check_unique(path, "mp3_path", mp3_paths)
-    _check_folders(path, mp3_paths)
-    labels = np.column_stack([metadata.booleans(path, table, tag) for tag in chosen])
+    clip_ids, mp3_paths = _clips(path, table)
+    labels = np.column_stack([tabular.booleans(path, table, tag) for tag in chosen])
     metadata.check_positives(path, chosen, labels)
 
     folders = [mp3_path[0] for mp3_path in mp3_paths]
@@ -136,14 +132,24 @@ def _report_difference(table: pa.Table, tracks: Tracks, untagged: str, is_publis
 def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise MetadataError(f"{path}: no such file; the dataset's root has to hold {ANNOTATIONS}")
-    header = metadata.header(path, "\t")
+    header = tabular.header(path, "\t")
     if len(header) < 3 or header[0] != "clip_id" or header[-1] != "mp3_path":
         raise MetadataError(
             f"{path}: row 1: expected tab-separated columns clip_id, the tags and mp3_path, found {len(header)}"
             f" column(s) from {header[0] if header else ''!r} to {header[-1] if header else ''!r}"
         )
     metadata.check_tags(path, header[1:-1])
-    return metadata.read_text(path, header, "\t")
+    return tabular.read_text(path, header, "\t")
+
+
+def _clips(path: Path, table: pa.Table) -> tuple[list[str], list[str]]:
+    """The ids of the clips, and the paths of their files."""
+    clip_ids = tabular.full_text(path, table, "clip_id")
+    mp3_paths = metadata.relative_paths(path, "mp3_path", tabular.full_text(path, table, "mp3_path"))
+    tabular.check_unique(path, "clip_id", clip_ids)
+    tabular.check_unique(path, "mp3_path", mp3_paths)
+    _check_folders(path, mp3_paths)
+    return clip_ids, mp3_paths
 
 
 def _check_folders(path: Path, mp3_paths: list[str]) -> None:
@@ -159,5 +165,5 @@ def _read_excluded(path: str | None) -> dict[str, str]:
         return {}
     if not Path(path).is_file():
         raise MetadataError(f"{path}: no such file; `exclude` has to name a CSV file with clip_id and reason")
-    table = metadata.read_table(Path(path), ["clip_id", "reason"])
-    return dict(zip(*(metadata.full_text(Path(path), table, name) for name in ("clip_id", "reason")), strict=True))
+    table = tabular.read_table(Path(path), ["clip_id", "reason"])
+    return dict(zip(*(tabular.full_text(Path(path), table, name) for name in ("clip_id", "reason")), strict=True))

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from howlow.data import splits
-from howlow.data.datasets import metadata
-from howlow.data.datasets.metadata import MetadataError
+from howlow.data.datasets import metadata, tabular
 from howlow.data.tracks import SPLITS, Tracks, shards_by_hash
+from howlow.errors import MetadataError
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 """The share of the clips that each split gets if the table has no column `split`."""
@@ -61,19 +61,16 @@ def load(
     """
     path = Path(table)
     content = _read(path)
-    paths = metadata.relative_paths(path, "path", metadata.full_text(path, content, "path"))
-    clip_ids = metadata.full_text(path, content, "clip_id") if "clip_id" in content.column_names else paths
-    metadata.check_unique(path, "path", paths)
-    metadata.check_unique(path, "clip_id", clip_ids)
+    paths = metadata.relative_paths(path, "path", tabular.full_text(path, content, "path"))
+    clip_ids = tabular.full_text(path, content, "clip_id") if "clip_id" in content.column_names else paths
+    tabular.check_unique(path, "path", paths)
+    tabular.check_unique(path, "clip_id", clip_ids)
     known, labels = _labels(path, content, separator)
     chosen = _choose(path, known, labels, tags, top, min_clips)
     labels = labels[:, [known.index(tag) for tag in chosen]]
     kept, left_out = metadata.without_untagged(clip_ids, labels, untagged)
-    groups = metadata.full_text(path, content, "group") if "group" in content.column_names else paths
-    if folds is None:
-        split_of = _splits(path, content, groups, kept)
-    else:
-        split_of = _folds(path, content, groups, labels, kept, folds)
+    groups = tabular.full_text(path, content, "group") if "group" in content.column_names else paths
+    split_of = _folds(path, content, groups, labels, kept, folds) if folds else _splits(path, content, groups, kept)
     tracks = Tracks(
         clip_ids=[clip_ids[index] for index in kept],
         paths=[paths[index] for index in kept],
@@ -94,7 +91,7 @@ def split_rule(spec: dict[str, Any]) -> str:
 def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise MetadataError(f"{path}: no such file; `table` has to name a CSV or Parquet file with a row for each clip")
-    content = metadata.read_table(path, ["path"])
+    content = tabular.read_table(path, ["path"])
     if not content.num_rows:
         raise MetadataError(f"{path}: has no rows")
     return content
@@ -107,8 +104,8 @@ def _labels(path: Path, content: pa.Table, separator: str) -> tuple[list[str], n
         if not columns:
             raise MetadataError(f"{path}: has neither a column 'tags' nor columns of 0 and 1")
         metadata.check_tags(path, columns)
-        return columns, np.column_stack([metadata.booleans(path, content, tag) for tag in columns])
-    texts = [value or "" for value in metadata.text(path, content, "tags").to_pylist()]
+        return columns, np.column_stack([tabular.booleans(path, content, tag) for tag in columns])
+    texts = [value or "" for value in tabular.text(path, content, "tags").to_pylist()]
     names = [[name.strip() for name in text.split(separator) if name.strip()] for text in texts]
     known = sorted({name for row in names for name in row})
     if not known:
@@ -146,11 +143,11 @@ def _choose(
 def _splits(path: Path, content: pa.Table, groups: list[str], kept: list[int]) -> dict[int, str]:
     """The split of each clip, by index: as the table says, or a new split of the clips that are kept."""
     if "fold" in content.column_names:
-        n_folds = len(set(metadata.full_text(path, content, "fold")))
+        n_folds = len(set(tabular.full_text(path, content, "fold")))
         raise MetadataError(f"{path}: has a column 'fold': set `folds: {n_folds}`, or give this column another name")
     if "split" not in content.column_names:
         return dict(zip(kept, splits.by_group([groups[index] for index in kept], SHARES), strict=True))
-    given = [_SYNONYMS.get(name, name) for name in metadata.full_text(path, content, "split")]
+    given = [_SYNONYMS.get(name, name) for name in tabular.full_text(path, content, "split")]
     for row, split in enumerate(given, start=2):
         if split not in SPLITS:
             raise MetadataError(f"{path}: row {row}: split {split!r} is not one of {', '.join(SPLITS)}")
@@ -169,7 +166,7 @@ def _folds(
         if len(set(of_kept)) < n_folds:
             raise MetadataError(f"{path}: {n_folds} folds need as many groups, and there are {len(set(of_kept))}")
         return dict(zip(kept, splits.into_folds(of_kept, labels[kept], n_folds), strict=True))
-    given = metadata.full_text(path, content, "fold")
+    given = tabular.full_text(path, content, "fold")
     names = sorted(set(given), key=lambda name: (len(name), name))  # 10 comes after 9
     if len(names) != n_folds:
         raise MetadataError(f"{path}: the column 'fold' has {len(names)} different values, but `folds` is {n_folds}")
