@@ -16,6 +16,7 @@ import snakemake
 from packaging.version import Version
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.enums import Quietness
+from snakemake.settings.types import DeploymentMethod
 
 OLDEST, FIRST_UNTRIED = "9.27.1", "10"
 """The tested versions of Snakemake: from the first up to, but without, the second."""
@@ -100,6 +101,12 @@ def wants_a_bar(workflow: Any) -> bool:
     With `--quiet progress`, Snakemake would not tell its loggers which jobs have finished.
     """
     return set(workflow.output_settings.quiet or ()) == {Quietness.RULES, Quietness.HOST} and not workflow.dryrun
+
+
+@_internal
+def uses_apptainer(workflow: Any) -> bool:
+    """Whether the programs of the rules run in a container."""
+    return DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 
 @_internal

@@ -22,6 +22,7 @@ INTERNAL = {
     "is_local": [],
     "is_touching": [],
     "wants_a_bar": [],
+    "uses_apptainer": [],
     "is_forcing": [],
     "jobs_to_run": [],
     "limit": ["gpu"],

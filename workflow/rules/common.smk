@@ -18,6 +18,16 @@ gc.set_threshold(100_000)
 # Programs run under Snakemake's own interpreter, even if its environment is not active.
 os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
+
+def image():
+    """The image in which programs run with `--sdm apptainer`. It has the packages, and this folder is the library."""
+    path = WORKFLOW.parent / "howlow.sif"
+    if not path.is_file():
+        raise WorkflowError(f"{path}: no such file; docs/containers.md says how to make the image for Apptainer")
+    os.environ.update(PYTHONPATH=str(WORKFLOW))
+    return str(path)
+
+
 try:
     # The files are read once more, because Snakemake's reader accepts errors that `howlow.config.strict_yaml` refuses.
     config.update(configuration.load(*CONFIGURATION, overrides=snakemake_internals.configuration_overrides(workflow)))
