@@ -21,7 +21,7 @@ from scipy import stats
 
 from howlow.evaluation import resampling
 from howlow.evaluation.resampling import Resampled
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import (
     effects,
     linear_model,

@@ -19,7 +19,7 @@ from howlow.data.tracks import read as read_tracks
 from howlow.evaluation import resampling
 from howlow.evaluation.resampling import Resampled
 from howlow.evaluation.scores import Scores, read_scores
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import effects, steps
 
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}

@@ -17,8 +17,8 @@ import torch
 from training import Peak, own_bytes  # the benchmark beside this one
 
 from howlow import networks
+from howlow.features.representation import Representation
 from howlow.networks import memory
-from howlow.representation import Representation
 from howlow.training import devices
 
 ROOT = Path(__file__).resolve().parents[1]

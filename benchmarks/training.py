@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
 
-from howlow import arrays, files, networks
+from howlow import files, networks
 from howlow.config import load, representations
+from howlow.features import arrays
 from howlow.features.store import Store, open_store
 from howlow.networks import cost
 from howlow.training import (

@@ -19,9 +19,9 @@ from howlow import files
 from howlow.data.tracks import Tracks
 from howlow.data.tracks import read as read_tracks
 from howlow.evaluation import metrics, scores
+from howlow.features.representation import Representation
 from howlow.features.store import open_store
 from howlow.names import CELL
-from howlow.representation import Representation
 from howlow.results import (
     linear_model,
     steps,

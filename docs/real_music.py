@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from howlow.features.representation import Representation
 from howlow.names import CELL, LOG_NAMES, METRICS, representation
 from howlow.networks.registry import NETWORKS
-from howlow.representation import Representation
 from howlow.results.estimates import Estimate
 
 ROOT = Path(__file__).resolve().parents[1]

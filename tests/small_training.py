@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 from conftest import run_script
 
-from howlow import arrays, files
+from howlow import files
 from howlow.data.tracks import Tracks
+from howlow.features import arrays
 
 N_MELS, N_FRAMES = 8, 137
 SPEC = {

@@ -18,9 +18,9 @@ import torch
 from conftest import HOWLOW, ROOT, run_command, run_script, runtime_only
 from trained import LENGTH, MUSICNN, N_MELS, PUBLISHED, RATE, SECONDS, SPEC, TAGS, noise, write_audio, write_model
 
-from howlow import arrays, files, networks, provenance, tagging
+from howlow import files, networks, provenance, tagging
 from howlow.data.tracks import Tracks
-from howlow.features import audio, mel
+from howlow.features import arrays, audio, mel
 
 
 def expected(content, signal):

@@ -9,7 +9,7 @@ from conftest import ROOT
 from howlow import config as configuration
 from howlow.config.strict_yaml import YamlError
 from howlow.data import demo
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 
 _YAML = {*ROOT.glob("config/*.yaml"), *ROOT.glob("docs/*.yaml"), *ROOT.glob("tests/*.yaml")}
 SHIPPED = sorted(_YAML - {ROOT / "tests" / name for name in ("plans.yaml", "harmless_mutants.yaml")})

@@ -13,11 +13,11 @@ import soundfile
 import soxr
 from conftest import run_script
 
-from howlow import arrays, files
+from howlow import files
 from howlow.data import tracks
 from howlow.data.demo import synthesis
-from howlow.features import audio, mel, sonify
-from howlow.representation import Representation, n_frames
+from howlow.features import arrays, audio, mel, sonify
+from howlow.features.representation import Representation, n_frames
 from howlow.results import soundpage
 
 SECONDS = 3.0

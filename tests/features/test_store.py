@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from howlow import arrays, files
-from howlow.features import mel
+from howlow import files
+from howlow.features import arrays, mel
 from howlow.features.store import StoreError, content_digest, open_store, verify
 
 N_MELS, N_FRAMES = 8, 21

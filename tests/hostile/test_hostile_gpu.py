@@ -8,9 +8,9 @@ import pytest
 import torch
 from small_training import SPEC, make_data, train
 
-from howlow import files, gpus
+from howlow import files
 from howlow.planning import timing
-from howlow.training import batches, checkpoints, devices, loop
+from howlow.training import batches, checkpoints, devices, gpus, loop
 
 A, B = "GPU-aaaaaaaa-1111", "GPU-bbbbbbbb-2222"
 BOTH = f"{A}, 24564\n{B}, 16384\n"

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from howlow import networks
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.training import devices
 
 N_TAGS = 3

@@ -9,7 +9,7 @@ from howlow import networks
 from howlow.errors import HowlowError, ShapeError
 from howlow.features import mel
 from howlow.features.bands import max_mel_bands
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 
 # Both sides of the limits of the filter banks, of the pooling and of the filters.
 CELLS = [

@@ -13,9 +13,9 @@ from small_training import MUSICNN, SPEC, make_data
 from howlow import config, networks
 from howlow.config import specs
 from howlow.features import mel
+from howlow.features.representation import Representation
 from howlow.planning import timing
 from howlow.planning.timing import Task, Work
-from howlow.representation import Representation
 from howlow.results import spread
 
 CPU = torch.device("cpu")

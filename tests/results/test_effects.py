@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from howlow.evaluation.resampling import Resampled
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import corrections, effects, estimates, linear_model, steps
 from howlow.results.estimates import Estimate
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from howlow.evaluation.resampling import Resampled
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import estimates, linear_model, recommendation, selection, spread, tradeoff
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]

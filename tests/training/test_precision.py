@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from howlow import arrays, files, networks
+from howlow import files, networks
+from howlow.features import arrays
+from howlow.features.representation import Representation
 from howlow.features.store import open_store
 from howlow.planning import timing
-from howlow.representation import Representation
 from howlow.training import batches, devices, loop
 from howlow.training.adam import Adam
 

@@ -15,7 +15,8 @@ import torch
 from conftest import TINY, run_script, snakemake
 from matplotlib.figure import Figure
 
-from howlow import arrays, files
+from howlow import files
+from howlow.features import arrays
 
 FULL = "no space left on the disk of its files, or of its output or log; make room and start again"
 TARGET = "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json"

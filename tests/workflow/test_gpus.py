@@ -15,11 +15,11 @@ import torch
 import yaml
 from conftest import ROOT, TINY, copy_project, library_of, run_command, snakemake
 
-from howlow import config, gpus
+from howlow import config
 from howlow.config import representations, specs
 from howlow.features.store import Store
 from howlow.networks import memory
-from howlow.training import batches
+from howlow.training import batches, gpus
 
 A, B = "GPU-aaaaaaaa-1111", "GPU-bbbbbbbb-2222"
 TWO_GPUS = f"{A}, 24564\n{B}, 24564\n"
@@ -29,7 +29,8 @@ TRAINING = "results/tiny/vgg/12k_mel8_x10_db/seed1/run.json"
 STUB = """
 import os, time
 from pathlib import Path
-from howlow import gpus, program
+from howlow import program
+from howlow.training import gpus
 
 def main(args):
     with gpus.place(args.gpus, args.sharing):
@@ -262,7 +263,7 @@ class TestPlace:
         assert capsys.readouterr().out.count("waiting: other trainings of yours use all GPUs of this machine") == 1
 
     def test_a_killed_program_leaves_its_place(self, tmp_path):
-        code = f"from howlow import gpus\nwith gpus.place([{A!r}], 1):\n    print('has it', flush=True)\n    input()"
+        code = f"from howlow.training import gpus\nwith gpus.place([{A!r}], 1):\n    print('has it', flush=True)\n    input()"
         command = [sys.executable, "-c", code]
         env = os.environ | {"TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -17,8 +17,9 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from howlow import files, provenance, records
+from howlow import files, provenance
 from howlow.errors import HowlowError
+from howlow.provenance import records
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 

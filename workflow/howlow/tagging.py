@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from howlow import config, files, networks
 from howlow.errors import HowlowError
 from howlow.features import audio, mel
+from howlow.features.representation import Representation, n_samples
 from howlow.networks import archive
-from howlow.representation import Representation, n_samples
 
 # A file that is longer than a window by less than this is tagged by its centre, as a clip of the training is.
 _SPARE_S = 1.0

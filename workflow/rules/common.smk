@@ -7,7 +7,7 @@ from howlow.networks import memory
 from howlow.config import specs
 from howlow.errors import HowlowError
 from howlow.networks.registry import NETWORKS
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from snakemake.exceptions import WorkflowError
 
 CONFIGURATION = snakemake_internals.configuration_files(workflow)

@@ -1,5 +1,5 @@
 # The GPUs that trainings may use, and the number of trainings that share one.
-from howlow import gpus
+from howlow.training import gpus
 
 
 def local_gpus():

@@ -7,7 +7,8 @@ from functools import cache
 from io import StringIO
 from typing import NamedTuple
 
-from howlow import files, provenance, records
+from howlow import files, provenance
+from howlow.provenance import records
 from howlow.data import audio_files
 
 SCRIPTS = WORKFLOW / "scripts"

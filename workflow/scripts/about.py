@@ -9,8 +9,9 @@ from platform import platform, python_version
 
 import yaml
 
-from howlow import files, program, provenance, records
+from howlow import files, program, provenance
 from howlow.config import representations
+from howlow.provenance import records
 from howlow.results import tables
 
 _MADE_BY = ["result", "number", "commit", "device", "versions"]

@@ -7,8 +7,8 @@ import torch
 
 from howlow import files, networks, program
 from howlow.data.tracks import read_tags
+from howlow.features.representation import Representation
 from howlow.networks import cost
-from howlow.representation import Representation
 
 HEADER = ["cell", "gmac", "parameters", "bytes_per_clip"]
 

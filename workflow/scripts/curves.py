@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from howlow import program
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import plots
 from howlow.results.plots.curves import curves
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import arrays, program, records
+from howlow import program
 from howlow.data import audio_files
 from howlow.data import tracks as tracks_module
-from howlow.features import audio, decoders
+from howlow.features import arrays, audio, decoders
+from howlow.provenance import records
 
 
 def main(args: Namespace) -> None:

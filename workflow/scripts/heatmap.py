@@ -8,7 +8,7 @@ import pandas as pd
 from howlow import files, program
 from howlow.evaluation.metrics import MACRO
 from howlow.evaluation.scores import read_metrics
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import plots
 from howlow.results.plots import tags
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import arrays, files, program, provenance, records
+from howlow import files, program, provenance
+from howlow.features import arrays
 from howlow.features import mel as mel_module
+from howlow.provenance import records
 
 
 def main(args: Namespace) -> None:

@@ -18,7 +18,7 @@ from howlow import files, program
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError
 from howlow.features import audio, sonify, store
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 from howlow.results import soundpage
 from howlow.results.soundpage import Sound
 

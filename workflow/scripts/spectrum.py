@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from howlow import arrays, files, program, provenance, records
-from howlow.features import mel
+from howlow import files, program, provenance
+from howlow.features import arrays, mel
+from howlow.provenance import records
 
 
 def main(args: Namespace) -> None:

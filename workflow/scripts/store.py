@@ -3,10 +3,11 @@
 from argparse import Namespace
 from pathlib import Path
 
-from howlow import files, program, records
+from howlow import files, program
 from howlow.data import audio_files
 from howlow.data import tracks as tracks_module
 from howlow.features import store as store_module
+from howlow.provenance import records
 
 
 def main(args: Namespace) -> None:

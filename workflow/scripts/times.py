@@ -4,13 +4,13 @@ from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
-from howlow import files, gpus, networks, program
+from howlow import files, networks, program
 from howlow.data import tracks as tracks_module
+from howlow.features.representation import Representation
 from howlow.planning import timing
 from howlow.planning.timing import Task
-from howlow.representation import Representation
 from howlow.results import spread
-from howlow.training import devices
+from howlow.training import devices, gpus
 
 TIMES = [
     "extraction_ms",

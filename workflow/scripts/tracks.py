@@ -5,8 +5,9 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from howlow import files, program, provenance, records
+from howlow import files, program, provenance
 from howlow.data import audio_files, datasets
+from howlow.provenance import records
 
 
 def main(args: Namespace) -> None:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from howlow import files, program
 from howlow.evaluation import resampling
+from howlow.features.representation import Representation
 from howlow.names import CELL
-from howlow.representation import Representation
 from howlow.results import effects, plots, recommendation, tables
 from howlow.results import tradeoff as tradeoff_module
 from howlow.results.plots import tradeoff as tradeoff_plot

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from howlow import files, gpus, networks, program, provenance, records
+from howlow import files, networks, program, provenance
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError, TrainingError
 from howlow.features.store import Store, content_digest, open_store, verify
 from howlow.networks import archive, memory
-from howlow.training import batches, devices, loop
+from howlow.provenance import records
+from howlow.training import batches, devices, gpus, loop
 from howlow.training.batches import Feed
 from howlow.training.protocol import Epoch, Protocol
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from howlow import config as configuration
-from howlow import gpus, program
+from howlow import program
 from howlow.config import specs
 from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import SPLITS, Tracks
@@ -17,6 +17,7 @@ from howlow.errors import HowlowError
 from howlow.features import decoders
 from howlow.networks import memory
 from howlow.planning import forecast
+from howlow.training import gpus
 
 
 def show(config: dict[str, Any]) -> None:

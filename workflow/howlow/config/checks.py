@@ -9,7 +9,7 @@ from typing import Any
 from howlow import networks
 from howlow.config.grids import grid_items
 from howlow.errors import ConfigError, ShapeError
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 
 RESERVED_NAMES = ("records", "sound")
 """Names that no dataset may have, because results/ has folders of these names for something else."""

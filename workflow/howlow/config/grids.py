@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 
 
 def representations(experiment: dict[str, Any]) -> list[Representation]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from howlow.config import ConfigError, paper, representations
 from howlow.data.datasets.registry import DATASETS
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 
 Spec = dict[str, Any]
 

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 
 from howlow.features.decoders import AudioError, Source, open_audio
-from howlow.representation import CLIP_SECONDS, n_samples
+from howlow.features.representation import CLIP_SECONDS, n_samples
 
 RESAMPLER = "HQ"
 """The quality that soxr resamples with. It is LibROSA's default (`soxr_hq`): 20 bits, and a passband up to 91 % of the

@@ -2,7 +2,7 @@
 
 import math
 
-from howlow.representation import FRAME_SIZE
+from howlow.features.representation import FRAME_SIZE
 
 _LINEAR_HZ = 200 / 3
 """Width of one mel below 1 kHz on Slaney's scale, in Hz."""

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from howlow.errors import HowlowError
-from howlow.representation import FRAME_SIZE, HOP_SIZE, n_frames
+from howlow.features.representation import FRAME_SIZE, HOP_SIZE, n_frames
 
 WINDOWS = ("periodic", "symmetric")
 POWER_FLOOR = 1e-10

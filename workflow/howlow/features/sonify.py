@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from howlow.features import mel
-from howlow.representation import CLIP_SECONDS, HOP_SIZE, Representation, n_frames, n_samples
+from howlow.features.representation import CLIP_SECONDS, HOP_SIZE, Representation, n_frames, n_samples
 
 METHODS = ("noise", "griffin_lim")
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from howlow.errors import ShapeError
 from howlow.features.bands import max_mel_bands
+from howlow.features.representation import CLIP_SECONDS, Representation
 from howlow.networks.registry import network
-from howlow.representation import CLIP_SECONDS, Representation
 
 if TYPE_CHECKING:
     from torch import nn

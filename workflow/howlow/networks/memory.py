@@ -7,9 +7,9 @@ things of their size, exist at once. `python benchmarks/memory.py` measures that
 from math import ceil
 from typing import Any
 
+from howlow.features.representation import Representation
 from howlow.networks import segment_frames
 from howlow.networks.registry import network
-from howlow.representation import Representation
 
 SCORE_BATCH = {"cpu": 8, "cuda": 16}
 """Number of clips whose scores a device computes together."""

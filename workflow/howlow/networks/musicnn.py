@@ -6,8 +6,8 @@ The layers are in `musicnn_layers.py`, because the configuration is checked with
 from typing import TYPE_CHECKING, Any
 
 from howlow.errors import ShapeError
+from howlow.features.representation import Representation
 from howlow.networks.keras import BATCH_NORM_MOMENTUM
-from howlow.representation import Representation
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,7 @@ of the configuration. The trainings of a network do not depend on this file: a f
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from howlow.representation import Representation
+from howlow.features.representation import Representation
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,8 +10,8 @@ The layers are in `vgg_layers.py`, because the configuration is checked without 
 from typing import TYPE_CHECKING, Any
 
 from howlow.errors import ShapeError
+from howlow.features.representation import Representation
 from howlow.networks.keras import BATCH_NORM_MOMENTUM
-from howlow.representation import Representation
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from howlow import networks
 from howlow.errors import HowlowError, ShapeError
+from howlow.features.representation import Representation
 from howlow.planning.forecast import FEW_CLIPS
-from howlow.representation import Representation
 
 PAPER_S = 29.1
 """The length of the paper's clips, in seconds."""

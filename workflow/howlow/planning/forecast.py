@@ -13,8 +13,8 @@ from howlow.data import datasets, demo
 from howlow.data.datasets.metadata import chosen_tags
 from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import SPLITS, Tracks
+from howlow.features.representation import Representation, n_samples
 from howlow.networks import cost
-from howlow.representation import Representation, n_samples
 
 FEW_CLIPS = 3000
 """Collections with fewer clips are advised to use folds."""

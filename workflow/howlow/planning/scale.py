@@ -7,8 +7,8 @@ from typing import Any
 
 from howlow.config import representations, specs
 from howlow.features import mel
+from howlow.features.representation import n_frames, n_samples
 from howlow.planning import forecast
-from howlow.representation import n_frames, n_samples
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from threadpoolctl import ThreadpoolController
 from torch import nn
 
 from howlow.features import mel
+from howlow.features.representation import Representation, n_samples
 from howlow.features.store import Store
 from howlow.networks import memory
-from howlow.representation import Representation, n_samples
 from howlow.results import spread
 from howlow.training import batches, loop
 from howlow.training.adam import Adam

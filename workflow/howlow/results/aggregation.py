@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import DataFrameGroupBy
 
-from howlow import files, records
+from howlow import files
 from howlow.config import specs
 from howlow.data.tracks import read as read_tracks
 from howlow.errors import HowlowError
 from howlow.evaluation.metrics import MACRO
 from howlow.evaluation.scores import read_metrics
+from howlow.features.representation import Representation
 from howlow.features.store import content_digest
 from howlow.names import CELL, METRICS
-from howlow.representation import Representation
+from howlow.provenance import records
 
 KEYS = ["dataset", "model", *CELL]
 

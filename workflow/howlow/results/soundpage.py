@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from howlow.features.representation import HOP_SIZE, Representation
 from howlow.names import LOG_NAMES
-from howlow.representation import HOP_SIZE, Representation
 
 EXCERPT_S = 10
 """Length of the excerpts on the page in seconds, unless `PAGE_BYTES` requires shorter ones."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from howlow.features.representation import Representation
 from howlow.names import CELL
-from howlow.representation import Representation
 
 AXES = {"n_mels": "mel bands", "hop_factor": "hop", "sample_rate_hz": "sample rate", "log_type": "log type"}
 """The axes along which representations are compared, and their names in words."""

@@ -49,7 +49,7 @@ import soundfile
 
 from howlow import program
 from howlow.data.demo.synthesis import INSTRUMENTS, render
-from howlow.representation import CLIP_SECONDS
+from howlow.features.representation import CLIP_SECONDS
 
 N_CLIPS = 480
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from howlow import files, records
+from howlow import files
+from howlow.provenance import records
 
 SPEC = {"seed": 1, "training": {"learning_rate": 0.001, "patience": None}, "seeds": [1, 2]}
 SCRIPT = files.__file__  # any file of Python

@@ -12,23 +12,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from howlow import syntax
+from howlow.provenance import syntax
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 PLUMBING = (
-    "arrays.py",
     "data/datasets/registry.py",
     "errors.py",
+    "features/arrays.py",
     "files.py",
-    "gpus.py",
     "networks/archive.py",
     "networks/memory.py",
     "networks/registry.py",
     "program.py",
-    "provenance.py",
-    "records.py",
-    "syntax.py",
+    "provenance/__init__.py",
+    "provenance/records.py",
+    "provenance/syntax.py",
+    "training/gpus.py",
 )
 """Modules that affect no number, only how programs start, report and write, what they ask of a machine, and names.
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from howlow import syntax
+from howlow.provenance import syntax
 
 
 @pytest.mark.parametrize(
