@@ -263,7 +263,10 @@ class TestPlace:
         assert capsys.readouterr().out.count("waiting: other trainings of yours use all GPUs of this machine") == 1
 
     def test_a_killed_program_leaves_its_place(self, tmp_path):
-        code = f"from howlow.training import gpus\nwith gpus.place([{A!r}], 1):\n    print('has it', flush=True)\n    input()"
+        code = (
+            f"from howlow.training import gpus\nwith gpus.place([{A!r}], 1):\n"
+            "    print('has it', flush=True)\n    input()"
+        )
         command = [sys.executable, "-c", code]
         env = os.environ | {"TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
