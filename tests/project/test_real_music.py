@@ -3,18 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, module_at
+import real_music
+import real_music_networks as networks
+import real_music_tables as page
 
 from howlow.names import CELL
 
 
 @pytest.fixture(scope="module")
-def page():
-    return module_at(ROOT / "docs" / "real_music.py")
-
-
-@pytest.fixture(scope="module")
-def tables(page):
+def tables():
     return page.read()
 
 
@@ -25,10 +22,10 @@ def effect(tables, axis, before, after):
     return rows[(rows["axis"] == axis) & (sides["from"] == str(before)) & (sides["to"] == str(after))].iloc[0]
 
 
-def _means(page, tables, axis):
+def _means(tables, axis):
     """The mean ROC AUC of each cell, with a column for each value of one axis."""
     others = [key for key in CELL if key != axis]
-    return page._main(tables.runs).pivot_table(index=others, columns=axis, values="roc_auc")
+    return page.main_runs(tables.runs).pivot_table(index=others, columns=axis, values="roc_auc")
 
 
 class TestSentences:
@@ -40,8 +37,8 @@ class TestSentences:
         assert not row["is_equivalent"]
         assert row["margin_points"] == 0.5
 
-    def test_48_bands_are_mostly_below_96(self, page, tables):
-        means = _means(page, tables, "n_mels")
+    def test_48_bands_are_mostly_below_96(self, tables):
+        means = _means(tables, "n_mels")
         below = (means[48] < means[96])[means[[48, 96]].notna().all(axis=1)]
         assert len(below) == 24
         assert below.mean() > 0.5
@@ -68,50 +65,50 @@ class TestSentences:
     def test_log_types_do_not_differ(self, tables):
         assert not effect(tables, "log_type", "db", "log")["is_different"]
 
-    def test_the_best_is_above_79_percent_and_above_the_regression(self, page, tables):
-        row = page.best_table(tables).splitlines()[2].split("|")
+    def test_the_best_is_above_79_percent_and_above_the_regression(self, tables):
+        row = real_music.best_table(tables).splitlines()[2].split("|")
         assert float(row[2]) >= 79
         assert float(row[5].split()[0]) > 0, "the lower limit of the difference"
 
 
 class TestSentencesAboutWidths:
-    def test_narrow_networks_rank_as_wide_ones_do(self, page, tables):
-        rows = [row.split(" | ") for row in page.widths_table(tables.runs).splitlines()[2:]]
+    def test_narrow_networks_rank_as_wide_ones_do(self, tables):
+        rows = [row.split(" | ") for row in networks.widths_table(tables.runs).splitlines()[2:]]
         assert len(rows) == 3
         for row in rows:
             correlation, expected = float(row[2]), float(row[4])
             assert correlation >= expected
             assert float(row[3].split()[0]) > 0
 
-    def test_there_are_24_cells_at_three_widths(self, page, tables):
-        assert {width: table.shape for width, table in page._of_widths(tables.runs).items()} == {
+    def test_there_are_24_cells_at_three_widths(self, tables):
+        assert {width: table.shape for width, table in networks.of_widths(tables.runs).items()} == {
             1 / 32: (24, 5), 1 / 16: (24, 5), 1 / 8: (24, 5),
         }  # fmt: skip
 
-    def test_losses_are_larger_with_narrow_networks_but_within_chance(self, page, tables):
-        found = page._of_widths(tables.runs)
+    def test_losses_are_larger_with_narrow_networks_but_within_chance(self, tables):
+        found = networks.of_widths(tables.runs)
         n_in_order = 0
-        for step in page._TAG_STEPS:
-            narrow, middle, wide = (page._step_by_fold(found[width], step) for width in (1 / 32, 1 / 16, 1 / 8))
+        for step in page.TAG_STEPS:
+            narrow, middle, wide = (page.step_by_fold(found[width], step) for width in (1 / 32, 1 / 16, 1 / 8))
             assert narrow.mean() < wide.mean()
-            low, high = page._estimate(narrow - wide).interval()
+            low, high = page.estimate(narrow - wide).interval()
             assert low < 0 < high
             n_in_order += narrow.mean() < middle.mean() < wide.mean()
         assert n_in_order == 2
 
 
-def test_every_cell_was_trained_with_every_seed(page, tables):
-    runs = page._main(tables.runs)
+def test_every_cell_was_trained_with_every_seed(tables):
+    runs = page.main_runs(tables.runs)
     counts = runs.groupby(CELL)["seed"].nunique()
     assert len(counts) == 88
     assert set(counts) == {runs["seed"].nunique()}
-    assert runs["seed"].nunique() % page.N_FOLDS == 0
+    assert runs["seed"].nunique() % real_music.N_FOLDS == 0
 
 
-def test_averages_of_the_runs_are_the_effects(page, tables):
+def test_averages_of_the_runs_are_the_effects(tables):
     """The two tables were written by different programs."""
-    for axis, before, after in page.STEPS:
-        means = _means(page, tables, axis)
+    for axis, before, after in real_music.STEPS:
+        means = _means(tables, axis)
         change = 100 * (means[after] - means[before]).mean()
         assert effect(tables, axis, before, after)["difference_points"] == pytest.approx(change, abs=1e-3)
 
@@ -140,31 +137,36 @@ class TestWidths:
                 parts.append(part.assign(model="vgg", width=width, seed=seed, roc_auc=column))
         return pd.concat(parts, ignore_index=True)
 
-    def test_reliability_by_hand(self, page):
+    def test_reliability_by_hand(self):
         """The cells have the means 1, 2 and 3 and therefore, with two seeds, a mean square of 2.
 
         What is left is 0.5, -1 and 0.5 with one seed and the opposite with the other: 3 over 2 degrees of freedom.
         """
-        assert page.reliability(pd.DataFrame([[1.5, 0.5], [1.0, 3.0], [3.5, 2.5]])) == pytest.approx(1 - 1.5 / 2)
-        assert page.reliability(pd.DataFrame([[1, 1.2], [2, 2.2], [3, 3.2]])) == pytest.approx(1), "seeds do not count"
-        assert page.reliability(pd.DataFrame([[1, 3], [3, 1.1]])) == 0, "nothing but chance"
+        assert networks.reliability(pd.DataFrame([[1.5, 0.5], [1.0, 3.0], [3.5, 2.5]])) == pytest.approx(1 - 1.5 / 2)
+        assert networks.reliability(pd.DataFrame([[1, 1.2], [2, 2.2], [3, 3.2]])) == pytest.approx(1), (
+            "seeds do not count"
+        )
+        assert networks.reliability(pd.DataFrame([[1, 3], [3, 1.1]])) == 0, "nothing but chance"
 
-    def test_effects_by_seed(self, page):
+    def test_effects_by_seed(self):
         """Bands cost 0.01 and 0.03 at the hops of the first seed, and 0.02 and 0.04 at those of the second one."""
         runs = self.runs({1 / 16: [[0.80, 0.80], [0.79, 0.79], [0.79, 0.78], [0.76, 0.75]]})
-        values = page._of_widths(runs)[1 / 16]
-        assert page._step_by_fold(values, ("n_mels", 96, 48)) == pytest.approx([-2.0, -3.0])
-        assert page._step_by_fold(values, ("hop_factor", 1, 2)) == pytest.approx([-2.0, -2.0])
+        values = networks.of_widths(runs)[1 / 16]
+        assert page.step_by_fold(values, ("n_mels", 96, 48)) == pytest.approx([-2.0, -3.0])
+        assert page.step_by_fold(values, ("hop_factor", 1, 2)) == pytest.approx([-2.0, -2.0])
 
-    def test_only_what_all_widths_have_is_compared(self, page):
+    def test_only_what_all_widths_have_is_compared(self):
         runs = self.runs({1 / 16: [[0.8, 0.8]] * 4, 1 / 8: [[0.7, 0.7]] * 4})
         runs = runs.drop(runs.index[(runs["width"] == 1 / 8) & (runs["n_mels"] == 48) & (runs["hop_factor"] == 2)])
-        assert {width: table.shape for width, table in page._of_widths(runs).items()} == {1 / 16: (3, 2), 1 / 8: (3, 2)}
+        assert {width: table.shape for width, table in networks.of_widths(runs).items()} == {
+            1 / 16: (3, 2),
+            1 / 8: (3, 2),
+        }
 
-    def test_interval_of_a_rank_correlation(self, page):
+    def test_interval_of_a_rank_correlation(self):
         """For r = 0 and n = 28 the standard error of Fisher's z is 1/5."""
-        assert page._spearman_interval(0, 28) == pytest.approx((-np.tanh(0.392), np.tanh(0.392)), abs=1e-4)
-        low, high = page._spearman_interval(0.8, 24)
+        assert networks.spearman_interval(0, 28) == pytest.approx((-np.tanh(0.392), np.tanh(0.392)), abs=1e-4)
+        low, high = networks.spearman_interval(0.8, 24)
         z = np.arctanh(0.8)
         assert (np.arctanh(high) - z) == pytest.approx(1.95996 * np.sqrt(1.32 / 21), abs=1e-4)
         assert z - np.arctanh(low) == pytest.approx(np.arctanh(high) - z)

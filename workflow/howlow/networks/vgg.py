@@ -4,7 +4,8 @@ The rule is the same for bands and for frames. Take the row of the table for the
 this one. It has the windows of the first three layers, and the last layer's window spans all that is left. A window
 that is larger than what is left is cut to it. For all of the paper's 88 inputs this gives the windows of Table III.
 
-The layers are in `vgg_layers.py`, because the configuration is checked without importing PyTorch.
+The windows are here, and the layers with the max pooling itself in `vgg_layers.py` and `layers.py`, because the
+configuration is checked without importing PyTorch.
 """
 
 from typing import TYPE_CHECKING, Any

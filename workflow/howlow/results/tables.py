@@ -1,4 +1,4 @@
-"""Tables of results for readers, in percent and beside the published figures, as Markdown, LaTeX and HTML."""
+"""Tables IV and V and those of a run: in percent and beside the published figures, as Markdown, LaTeX and HTML."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The optimizer."""
+"""The optimizer Adam. `howlow.training.protocol` has the learning rate of each epoch."""
 
 import torch
 from torch import Tensor, nn

@@ -1,0 +1,96 @@
+"""The tables in docs/real-music/, and how steps, widths and estimates are written in the page made from them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from howlow.features.representation import Representation
+from howlow.names import CELL, LOG_NAMES, representation
+from howlow.results.estimates import Estimate
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "real-music"
+MAIN_WIDTH = 1 / 16
+
+Step = tuple[str, object, object]
+
+MAIN_STEPS: list[Step] = [("n_mels", 96, 48), ("hop_factor", 1, 2), ("hop_factor", 1, 10)]
+TAG_STEPS: list[Step] = [*MAIN_STEPS, ("sample_rate_hz", 16_000, 12_000)]
+
+
+class Tables(NamedTuple):
+    """The tables of docs/real-music/, and the published figures."""
+
+    runs: pd.DataFrame
+    effects: pd.DataFrame
+    tags: pd.DataFrame
+    baseline: pd.DataFrame
+    search: pd.DataFrame
+    published: pd.DataFrame
+
+
+def read(folder: Path = FOLDER) -> Tables:
+    """Read the tables."""
+    paths = [folder / f"{name}.csv" for name in ("runs", "effects", "tags", "baseline", "search")]
+    return Tables(*map(pd.read_csv, [*paths, ROOT / "resources" / "published.csv"]))
+
+
+def main_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The trainings of the main run."""
+    return runs[(runs["model"] == "vgg") & (runs["width"] == MAIN_WIDTH)]
+
+
+def step_by_fold(values: pd.DataFrame, step: Step) -> np.ndarray:
+    """The mean difference over all pairs of a step, with each seed."""
+    axis, before, after = step
+    sides = [values.xs(side, level=axis) for side in (before, after)]
+    return (sides[1] - sides[0]).dropna().mean().to_numpy()
+
+
+def estimate(of_seeds: np.ndarray) -> Estimate:
+    """The mean over the seeds, and its standard error; the seeds take the folds in turn."""
+    return Estimate(float(of_seeds.mean()), float(of_seeds.std(ddof=1) / np.sqrt(len(of_seeds))), len(of_seeds) - 1)
+
+
+def published_effect(published: pd.DataFrame, step: Step) -> float:
+    """The average effect of a step over published figures."""
+    axis, before, after = step
+    wide = published.pivot_table(index=[key for key in CELL if key != axis], columns=axis, values="mean_percent")
+    return float((wide[after] - wide[before]).mean())  # a pair with a missing side does not count
+
+
+def name(step: Step) -> str:
+    """A step in words."""
+    axis, before, after = step
+    if axis == "hop_factor":
+        return f"hop ×{before} to ×{after}"
+    if axis == "log_type":
+        return f"{LOG_NAMES[str(before)]} to {LOG_NAMES[str(after)]}"
+    if axis == "sample_rate_hz":
+        return f"{int(str(before)) // 1000} to {int(str(after)) // 1000} kHz"
+    return f"{before} to {after} bands"
+
+
+def words(cell: str) -> str:
+    """A representation in words, from its name."""
+    parsed = Representation.parse(cell)
+    return representation(parsed.sample_rate, parsed.n_mels, parsed.hop_factor, parsed.log_type)
+
+
+def points(value: Estimate) -> str:
+    """An estimate with its 95 % interval."""
+    low, high = value.interval()
+    return f"{value.value:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def width_name(width: float) -> str:
+    """A width as a fraction."""
+    return "1" if width == 1 else f"1/{round(1 / width)}"
+
+
+def markdown(head: list[str], rows: list[list[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
