@@ -118,6 +118,12 @@ def show_only_warnings(logger: logging.Logger) -> None:
 
 
 @_internal
+def note_new_file(workflow: Any, path: str) -> None:
+    """Let Snakemake see a file that was written after it listed the file's folder, which it does once."""
+    workflow.iocache.exists_local[path] = True
+
+
+@_internal
 def is_forcing(workflow: Any) -> bool:
     """Whether the user forces some job to run again; that job then needs its inputs."""
     settings = workflow.dag_settings

@@ -23,6 +23,7 @@ INTERNAL = {
     "is_touching": [],
     "wants_a_bar": [],
     "uses_apptainer": [],
+    "note_new_file": ["a"],
     "is_forcing": [],
     "jobs_to_run": [],
     "limit": ["gpu"],

@@ -60,6 +60,18 @@ def test_reruns_exactly_of_an_own_collection(finished_own, tmp_path, change):
     check_plan(make(change, folder, tmp_path / "project", OWN, *PLAN), change.jobs)
 
 
+def test_every_one_of_several_changes_is_seen(finished_own, tmp_path):
+    """Snakemake lists a folder once, and the file that tells of the second change comes into it after that."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished_own, folder, symlinks=True)
+    (of_table,) = (change for change in OWN_TABLE if change.words == "one clip gets another tag")
+    (of_code,) = (change for change in TABLE if change.words == "a line of `howlow/results/plots/figure1.py`")
+    of_table.files(folder)
+    both = of_table._replace(code=of_code.code, arguments=("results/figure1.pdf",))
+    jobs = planned_jobs(make(both, folder, tmp_path / "project", OWN, *PLAN))
+    assert {"figure1", "tracks", "train"} <= set(jobs)
+
+
 def test_an_own_collection_at_first(finished_own, tmp_path):
     shutil.copytree(finished_own / "music", tmp_path / "music")
     check_plan(snakemake(tmp_path, *PLAN, "--configfile", OWN), OWN_JOBS)

@@ -321,6 +321,7 @@ def marker_of(name):
     # Jobs on a cluster read this, too. The content is random, because Snakemake ignores newer files of equal content.
     if snakemake_internals.is_main_process(workflow) or not path.exists():
         path.write_text(os.urandom(16).hex())
+    snakemake_internals.note_new_file(workflow, str(path))
     return str(path)
 
 
