@@ -14,14 +14,20 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The shell reads CONFIG from its environment, so that the path may have blanks and quotes.
 export CONFIG
 
+ifneq ($(filter %.yaml %.yml,$(MAKECMDGOALS)),)
+$(error To run a configuration, name it with CONFIG: make figure1 CONFIG=$(filter %.yaml %.yml,$(MAKECMDGOALS)))
+endif
+
 .PHONY: figure1 all configuration test check mutants plans docs wheels lock clean
 .DELETE_ON_ERROR:
 
 figure1: configuration $(VENV)/runtime
+	@$(BIN)/howlow check --without-data "$$CONFIG"
 	@$(BIN)/snakemake results/figure1.pdf --quiet rules host --cores $(CORES) --configfile "$$CONFIG"
 	@echo 'The figure is results/figure1.pdf, and results/figure1.png.'
 
 all: configuration $(VENV)/runtime
+	@$(BIN)/howlow check --without-data "$$CONFIG"
 	@$(BIN)/snakemake --quiet rules host --cores $(CORES) --configfile "$$CONFIG"
 	@$(BIN)/snakemake --quiet rules host --configfile "$$CONFIG" --report results/report.zip
 	@echo 'The figure is results/figure1.pdf, and everything is in results/report.zip, which opens without a network.'

@@ -110,11 +110,22 @@ def uses_apptainer(workflow: Any) -> bool:
 
 
 @_internal
-def show_only_warnings(logger: logging.Logger) -> None:
-    """Leave out what Snakemake prints about its steps; its warnings, its errors and its log file stay as they are."""
+def show_only_warnings(logger: logging.Logger, before: Callable[[], object]) -> None:
+    """Leave out what Snakemake prints about its steps; its warnings, its errors and its log file stay as they are.
+
+    The command of a job that failed is left out, too, because `onerror` tells the reason. `before` is called before
+    something is printed.
+    """
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        shown = record.levelno >= logging.WARNING and "CalledProcessError in file" not in record.getMessage()
+        if shown:
+            before()
+        return shown
+
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            handler.addFilter(lambda record: record.levelno >= logging.WARNING)
+            handler.addFilter(is_shown)
 
 
 @_internal

@@ -1,6 +1,8 @@
 """Which formats are read, which files give no clip, the reasons that are given, and what is at the bounds."""
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -198,3 +200,14 @@ def test_sample_rates_are_bounded(tmp_path):
     samples = np.full(800_000, 0.1, np.float32)
     assert len(audio.load_clip(write(tmp_path / "a.wav", samples, 768_000), 12_000, 1.0)) == 12_000
     assert reason_of(write(tmp_path / "b.wav", samples, 768_001)) == "has a sample rate of 768001 Hz"
+
+
+def test_remarks_of_libraries_are_left_out_and_those_of_python_are_not():
+    code = (
+        "import os, sys\nfrom howlow.features import decoders\n"
+        "with decoders.without_remarks():\n"
+        "    os.write(2, b'a remark in C\\n'); print('of Python', file=sys.stderr)\n"
+        "os.write(2, b'afterwards\\n'); print('again', file=sys.stderr)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stderr == "of Python\nafterwards\nagain\n"

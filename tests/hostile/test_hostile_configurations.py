@@ -66,7 +66,7 @@ FILES = [
     ("code", "a: !!python/object/apply:os.system [ls]\n", "not YAML: could not determine a constructor for the tag"),
     ("not_yaml", "**How far can you shrink**\n", "not YAML: while scanning an alias expected alphabetic or numeric"),
     ("empty", "", "is empty: it needs the keys datasets and experiments"),
-    ("a_list", "[1]", "[1] is not of type 'object'"),
+    ("a_list", "[1]", "[1] is not a block of keys"),
     ("large", "#" * 200_001, "has 200,001 bytes; a configuration may have at most 200,000"),
     ("seconds_nan", changed("    shards: 2", "    seconds: .nan"), "datasets.tiny.seconds: nan is not a finite number"),
     ("seconds_inf", changed("    shards: 2", "    seconds: .inf"), "datasets.tiny.seconds: inf is not a finite number"),
@@ -87,7 +87,7 @@ FILES = [
     ("bands_float", changed("[8]", "[8.0]"), "experiments[0].grid[0].n_mels[0]: 8.0 is not a whole number for YAML"),
     ("rate_float", changed("[12000, 16000]", "[12e3]"), "experiments[0].grid[0].sample_rate[0]: 12000.0 is not a whol"),
     ("demo_rate_float", changed("shards: 2", "sample_rate: 16000.0"), "datasets.tiny.sample_rate: 16000.0 is not a"),
-    ("channels_true", changed("shards: 2", "n_channels: true"), "datasets.tiny.n_channels: True is not of type"),
+    ("channels_true", changed("shards: 2", "n_channels: true"), "datasets.tiny.n_channels: True is not a whole number"),
     ("bands_large", changed("[8]", "[1000000]"), "experiments[0].grid[0].n_mels[0]: 1000000 is greater than the maxi"),
     ("bands_of_rate", changed("[8]", "[193]"), "experiments[0].grid[0].n_mels: vgg at 16000 Hz takes 2 to 192 mel"),
     ("epochs_large", training(f"epochs: {10**30}"), f"experiments[0].training.epochs: {10**30} is greater than the ma"),
@@ -217,8 +217,8 @@ def test_command_line_is_read_as_a_file_is(argument, path, value):
 # case, the argument of --config, the message after the name of the file
 WRONG_COMMAND_LINES = [
     ("unknown", "sedes=[1]", "sedes: unknown key; did you mean 'seeds'?"),
-    ("one_seed", "seeds=1", "seeds: 1 is not of type 'array'"),
-    ("word", "seeds=[x]", "seeds[0]: 'x' is not of type 'integer'"),
+    ("one_seed", "seeds=1", "seeds: 1 is not a list, such as [1, 2]"),
+    ("word", "seeds=[x]", "seeds[0]: 'x' is not a whole number"),
     ("not_whole", "seeds=[1.0]", "seeds[0]: 1.0 is not a whole number for YAML: write 1"),
     ("nan", "statistics={margin_points: .nan}", "statistics.margin_points: nan is not a finite number"),
 ]

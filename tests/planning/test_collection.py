@@ -177,7 +177,7 @@ class TestNew:
         assert (process.returncode, process.stderr) == (0, "")
         assert contents(music) == before
         assert f"{music}: 60 audio files, of which 60 can be used, 0.2 hours\n" in process.stdout
-        assert "tags: the uppermost folders' names; 2 of 2 with at least 20 files" in process.stdout
+        assert "tags: the uppermost folders' names, because few files name a genre; 2 of 2" in (process.stdout)
         assert "groups: what the files' names begin with, up to the first dash; " not in process.stdout  # all begin so
         assert "length: 12.3 s, which 60 of the files have" in process.stdout
         with Path("tracks.csv").open(newline="") as file:

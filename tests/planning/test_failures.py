@@ -52,6 +52,27 @@ def test_make_names_a_configuration_that_is_not_there(tmp_path):
     assert by_make.startswith("make: ***")
 
 
+@pytest.mark.parametrize("words", [["figure1", "my.yaml"], ["my.yaml"]])
+def test_make_says_how_a_configuration_is_named(tmp_path, words):
+    """A configuration alone would be a file for which nothing is to be done."""
+    project = copy_project(tmp_path / "project")
+    process = make(project, *words)
+    assert process.returncode != 0
+    assert "To run a configuration, name it with CONFIG: make figure1 CONFIG=my.yaml." in process.stdout
+
+
+def test_make_tells_a_mistake_in_a_configuration_in_one_line(tmp_path):
+    """Snakemake's own reader does not name the row of a tab, and says in which file of the workflow it was called."""
+    project = copy_project(tmp_path / "project")
+    (project / "my.yaml").write_text("datasets:\n\tmine: {}\n")
+    process = make(project, "figure1", "CONFIG=my.yaml")
+    assert process.returncode != 0
+    told, by_make = process.stdout.splitlines()
+    assert told.startswith("howlow check: my.yaml: not YAML: ")
+    assert told.endswith(" in line 2")
+    assert by_make.startswith("make: ***")
+
+
 def make(project, *arguments):
     """Run `make` with the environment of the tests; gives the finished process, with both streams in `stdout`."""
     ready = ["--old-file", f"{sys.prefix}/runtime", f"VENV={sys.prefix}"]
@@ -108,7 +129,7 @@ class TestReasons:
         (tmp_path / "slurm.log").write_text(slurm)
         self.fail(logger, log=log, message="SLURM-job '5' failed.", external_jobid="5")
         (reason,) = self.reasons(logger)
-        assert reason.startswith(f"results/d/vgg/c/seed1: {why}")
+        assert reason.startswith(f"Failed: results/d/vgg/c/seed1: {why}")
         assert reason.endswith(f"; log: {log[0]}, SLURM job 5: {log[1]}")
 
     def test_of_a_job_that_slurm_did_not_take(self, tmp_path, logger):
@@ -123,7 +144,9 @@ class TestReasons:
             logger, rule="mel", output=["results/00.json", "results/00.npy"], log=[str(tmp_path / "logs/mel.log")]
         )
         (reason,) = self.reasons(logger)
-        assert reason.startswith(f"results/00.npy: no space left on the disk of {tmp_path}, not even for an error")
+        assert reason.startswith(
+            f"Failed: results/00.npy: no space left on the disk of {tmp_path}, not even for an error"
+        )
 
     def test_only_of_jobs_that_failed_for_good(self, tmp_path, logger):
         for jobid, name in ((1, "a"), (2, "b"), (1, "a")):
@@ -131,4 +154,19 @@ class TestReasons:
             self.fail(logger, jobid=jobid, rule="mel", output=[name], log=[str(tmp_path / f"{name}.log")])
         logger.info("Finished job", extra={"event": "job_finished", "job_id": 2})
         logger.info("something else")
-        assert self.reasons(logger) == [f"a: howlow mel: of a; log: {tmp_path}/a.log"]
+        assert self.reasons(logger) == [f"Failed: a: howlow mel: of a; log: {tmp_path}/a.log"]
+
+    def test_of_jobs_that_the_user_stopped(self, tmp_path, logger):
+        """One of them was still importing, which is no fault of the program; a third one failed on its own."""
+        logs = {
+            "a": "epoch 1/8: training loss 0.5\nhowlow: stopped by Ctrl-C\n",
+            "b": "Traceback (most recent call last):\n  File x\nKeyboardInterrupt\n",
+            "c": "howlow mel: of c\n",
+        }
+        for jobid, (name, text) in enumerate(logs.items()):
+            (tmp_path / f"{name}.log").write_text(text)
+            self.fail(logger, jobid=jobid, rule="mel", output=[name], log=[str(tmp_path / f"{name}.log")])
+        assert self.reasons(logger) == [
+            f"Failed: c: howlow mel: of c; log: {tmp_path}/c.log",
+            "Stopped by Ctrl-C. What is finished is kept, and the same command goes on from here.",
+        ]

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import termios
+import time
 
 import pytest
 from conftest import ROOT, TINY, runtime_only, snakemake
@@ -105,30 +106,65 @@ TARGET = "results/tiny/tracks.parquet"
 QUIET = ["--quiet", "rules", "host"]
 
 
-def test_a_run_in_a_terminal_shows_the_bar_and_nothing_else(tmp_path):
-    """It is what `make` starts."""
+def run_in_terminal(folder, then=lambda shown: None):
+    """Run what `make` starts; `then` gets what was shown so far and gives keys to press. Gives the status and all."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path, TARGET]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, TARGET]
     command += [*QUIET, "--cores", "2", "--configfile", TINY]
-    environment = os.environ | runtime_only()
-    process = subprocess.Popen(list(map(str, command)), stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment)
+    code = "import os, signal, sys, termios, fcntl; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    code += (
+        "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"  # Ctrl-C reaches all that it runs
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, command)],
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=os.environ | runtime_only(), start_new_session=True,
+    )  # fmt: skip
     os.close(theirs)
-    printed = b""
+    shown = b""
     while True:
         try:
-            printed += os.read(ours, 4096)
+            shown += os.read(ours, 4096)
         except OSError:  # the other end is closed
             break
+        if keys := then(shown.decode(errors="replace")):
+            os.write(ours, keys)
     os.close(ours)
-    assert process.wait() == 0
-    text = printed.decode()
+    return process.wait(), shown.decode()
+
+
+def lines_left(text):
+    """What is left on the screen of lines that were written over."""
+    return [line for line in re.sub(r"[^\n]*\r(?!\n)", "", text).splitlines() if line.strip()]
+
+
+def test_a_run_in_a_terminal_shows_the_bar_and_nothing_else(tmp_path):
+    status, text = run_in_terminal(tmp_path)
+    assert status == 0
     assert "0 of 2 steps |" in text
     assert "1 of 2 steps |" in text
     assert "| demo tiny" in text
     assert "Select jobs" not in text
-    lines = [line for line in re.sub(r"[^\n]*\r(?!\n)", "", text).splitlines() if line.strip()]
-    assert len(lines) <= 1, text  # Snakemake names its profile by `print`
+    assert len(lines_left(text)) <= 1, text  # Snakemake names its profile by `print`
+
+
+def test_ctrl_c_is_no_failure(tmp_path):
+    pressed = []
+
+    def press_once(shown):
+        if "| demo tiny" in shown and not pressed:
+            pressed.append(True)
+            while not (tmp_path / "logs" / "tiny" / "demo.log").exists():
+                time.sleep(0.01)
+            time.sleep(0.5)  # until Python runs
+            return b"\x03"
+        return b""
+
+    status, text = run_in_terminal(tmp_path, press_once)
+    assert status != 0
+    assert "Stopped by Ctrl-C. What is finished is kept, and the same command goes on from here." in text
+    for word in ("CalledProcessError", "Failed:", "lack of memory", "Traceback"):
+        assert word not in text, text
 
 
 def test_warnings_and_errors_are_still_told(tmp_path):

@@ -29,6 +29,9 @@ _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 # workers are spawned there, and spend some tenths of a second on imports.
 _START_METHOD = "spawn" if sys.platform == "darwin" else "fork"
 
+STOPPED = "howlow: stopped by Ctrl-C"
+"""The last line of the log of a program of the workflow that was stopped so."""
+
 S = TypeVar("S")
 T = TypeVar("T")
 Main = Callable[[argparse.Namespace], Iterable[Path] | None]
@@ -93,7 +96,12 @@ def _run(main: Main, options: argparse.ArgumentParser, arguments: list[str] | No
     if getattr(args, "record", None):
         # Now, because the files may be edited while the program runs.
         provenance.code(Path(inspect.getfile(main)), args.spec)
-    outputs = main(args)
+    try:
+        outputs = main(args)
+    except KeyboardInterrupt:
+        if parent:  # standard error is the log, which `howlow.planning.failures` reads
+            print(STOPPED, file=sys.stderr)
+        raise
     if outputs is not None and args.record:
         records.write(args.record, args.spec, Path(inspect.getfile(main)), outputs)
 

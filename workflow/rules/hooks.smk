@@ -15,7 +15,7 @@ logger.addHandler(FAILURES)
 BAR = progress.Bar(sys.stderr)
 if snakemake_internals.wants_a_bar(workflow):
     logger.addHandler(BAR)
-    snakemake_internals.show_only_warnings(logger)
+    snakemake_internals.show_only_warnings(logger, BAR.clear)
 
 
 onstart:
@@ -45,4 +45,4 @@ onsuccess:
 onerror:
     BAR.close()
     for reason in FAILURES.reasons():
-        print(f"Failed: {reason}", file=sys.stderr)  # the logger is silent under `--quiet all`
+        print(reason, file=sys.stderr)  # the logger is silent under `--quiet all`

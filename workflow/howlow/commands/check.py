@@ -9,6 +9,7 @@ stop, the last line says why, and the exit status is 1.
 """
 
 import argparse
+import shlex
 
 from howlow import config as configuration
 from howlow.config import specs
@@ -23,6 +24,7 @@ def main(args: argparse.Namespace) -> None:
             from howlow.commands import overview  # only here, because its imports take seconds
 
             overview.show(config)
+            print(f"\nNothing speaks against a run: make all CONFIG={shlex.quote(str(path))}")
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from howlow import files, program
 from howlow.config import specs, strict_yaml
 from howlow.data import datasets
 from howlow.errors import HowlowError
+from howlow.features import decoders
 from howlow.planning import collection, first_configuration
 from howlow.planning.collection import Audio, Choice
 
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
     files.write_text(config, text)
     print(f"\nWritten: {table} and {config}. Look at both, and then go on with\n")
     print(f"    howlow check {config}")
-    print(f"    make figure1 CONFIG={config}    # in a clone of howlow")
+    print(f"    make all CONFIG={config}    # in a clone of howlow")
 
 
 def _look(folder: Path) -> list[Audio]:
@@ -55,7 +56,8 @@ def _look(folder: Path) -> list[Audio]:
     if not folder.is_dir():
         raise HowlowError(f"{folder}: is not a folder; name the folder of the audio files")
     unreadable: list[OSError] = []
-    found = list(program.progress(collection.read(folder, unreadable.append), "audio files"))
+    with decoders.without_remarks():
+        found = list(program.progress(collection.read(folder, unreadable.append), "audio files"))
     for error in unreadable:
         print(f"warning: {error.filename}: the folder can't be read: {error.strerror}")
     if not found:

@@ -91,7 +91,7 @@ def _print_tags(tracks: Tracks) -> None:
 
 def _print_audio(root: Path, tracks: Tracks, seconds: float) -> list[float]:
     """Print the durations that the headers declare, which may be wrong, and return those of the readable files."""
-    with ThreadPoolExecutor(8) as pool:
+    with decoders.without_remarks(), ThreadPoolExecutor(8) as pool:
         found = pool.map(decoders.declared_seconds, (root / path for path in tracks.paths))
         durations = list(program.progress(found, "audio headers", len(tracks.paths)))
     bad = [(c, d) for c, d in zip(tracks.clip_ids, durations, strict=True) if isinstance(d, str)]

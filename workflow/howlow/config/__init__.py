@@ -166,11 +166,23 @@ def _describe(error: jsonschema.ValidationError) -> str:
         return f"{prefix}{value!r} is text, not a number: write {float(value):g}, without quotes"
     if error.validator == "type" and value is None and not path:
         return f"is empty: it needs the keys {' and '.join(schema['required'])}"
+    if error.validator == "type" and isinstance(rule, str):
+        return f"{prefix}{value!r} is not {_TYPE_NAMES[rule]}"
     if error.validator == "pattern" and "title" in schema:
         return f"{prefix}{value!r} is not valid: {schema['title']}"
     if error.validator == "enum" and isinstance(value, str):
         return f"{prefix}{error.message}{suggestion(value, rule)}"
     return f"{prefix}{error.message}"
+
+
+_TYPE_NAMES = {
+    "array": "a list, such as [1, 2]",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a block of keys",
+    "string": "text",
+}
 
 
 def _fill_in_defaults(validator: Any, properties: dict[str, Any], instance: Any, schema: Any) -> Iterator[Any]:

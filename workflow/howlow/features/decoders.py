@@ -1,9 +1,11 @@
 """Opens audio files with libsndfile or else with FFmpeg, and decodes them block by block, mixed to mono."""
 
+import contextlib
 import os
 import re
 import stat
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,6 +43,23 @@ class Source(NamedTuple):
     header_s: float  # the length by the header, in seconds
     declared_samples: int | None  # the same in samples; None if the format's headers can't be trusted
     blocks: Generator[np.ndarray]  # the decoded samples, mono
+
+
+@contextlib.contextmanager
+def without_remarks() -> Iterator[None]:
+    """Leave out what libraries in C write to the standard error, such as notes about damage without a file's name.
+
+    What Python writes there, such as a progress bar, is still shown.
+    """
+    shown = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(shown, "w", buffering=1) as ours:
+        is_real = sys.stderr is sys.__stderr__
+        with contextlib.redirect_stderr(ours) if is_real else contextlib.nullcontext():
+            os.dup2(nowhere.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(shown, 2)
 
 
 def open_audio(path: Path) -> Source:

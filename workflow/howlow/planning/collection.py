@@ -96,7 +96,8 @@ def tags(files: Sequence[Audio]) -> Choice:
     folders = [PurePosixPath(file.path).parts[:-1][:1] for file in files]
     if not any(folders):
         raise HowlowError("fewer than half of the files have a genre among their own tags, and they are in no folders")
-    return Choice("the uppermost folders' names", [tuple(map(_as_tag, names)) for names in folders])
+    source = "the uppermost folders' names, because few files name a genre"
+    return Choice(source, [tuple(map(_as_tag, names)) for names in folders])
 
 
 def _as_tag(name: str) -> str:

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from howlow import program
+
 _MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|out.of.memory", re.IGNORECASE)
 _TIME = re.compile(r"due to time limit|status is: 'TIMEOUT'", re.IGNORECASE)
 _TRACEBACK = "Traceback (most recent call last):"
@@ -34,8 +36,20 @@ class Failures(logging.Handler):
             self._jobs.pop(told["job_id"], None)
 
     def reasons(self) -> list[str]:
-        """One line for each job that failed, with its result, the reason and its log."""
-        return [_reason(job) for job in self._jobs.values()]
+        """One line for each job that failed, with its result, the reason and its log; one for all that were stopped."""
+        failed = [job for job in self._jobs.values() if not _is_stopped(job)]
+        told = [f"Failed: {_reason(job)}" for job in failed]
+        if len(failed) < len(self._jobs):
+            told.append("Stopped by Ctrl-C. What is finished is kept, and the same command goes on from here.")
+        return told
+
+
+def _is_stopped(job: dict[str, Any]) -> bool:
+    """Whether the user has stopped a job, which tells so, or was still importing what it needs."""
+    if job["rule_msg"] and not job["aux"].get("external_jobid"):  # it was not submitted, and the log is of another run
+        return False
+    lines = _text(Path(job["log"][0])).split("\n")
+    return program.STOPPED in lines or "KeyboardInterrupt" in lines
 
 
 def _reason(job: dict[str, Any]) -> str:

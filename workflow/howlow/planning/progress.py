@@ -65,6 +65,11 @@ class Bar(logging.Handler):
         self._busy_s += taken_s
         return job[0], taken_s
 
+    def clear(self) -> None:
+        """Make room for a message; the next step shows the bar again."""
+        if self._bar is not None:
+            self._bar.clear()
+
     def close(self) -> None:
         """Remove the bar, so that messages can follow."""
         if self._bar is not None:
