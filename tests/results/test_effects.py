@@ -58,11 +58,28 @@ class TestEstimate:
         shown = np.mean([estimate.p_equivalence(margin) < 0.05 / n_tests for estimate in estimates])
         assert shown == pytest.approx(0.8, abs=0.04)
 
+    def test_an_error_of_zero_is_no_knowledge(self):
+        """Runs that never vary, as in a network that learns nothing, do not make a difference certain."""
+        columns = estimates.uncertainty(Estimate(1.0, 0.0, 4), 1.0, None, "roc_auc", ["a"], ["b"])
+        assert np.isnan([columns["error_seeds_points"], columns["low_points"], columns["high_points"]]).all()
+
     def test_without_any_error_there_is_no_p(self):
         assert np.isnan([Estimate(1, 0, 3).p(), Estimate(1, 0, 3).p_equivalence(2)]).all()
 
 
 class TestModel:
+    def test_checks_with_the_fewest_runs(self):
+        """Two seeds can be compared, and one can't; two cells have variances to compare, and one has none."""
+        two = linear_model.fit(np.array([[80.0, 81.0], [82.0, 83.5], [84.0, 84.1]]))
+        assert 0 < linear_model.p_of_seeds(two, FIRST[:1], SECOND[:1]) <= 1
+        one = linear_model.fit(np.array([[80.0], [82.0], [84.0]]))
+        assert np.isnan(linear_model.p_of_seeds(one, FIRST[:1], SECOND[:1]))
+        gap = linear_model.fit(np.array([[80.0, 81.0, 79.5], [82.0, np.nan, np.nan], [84.0, 84.1, 85.0]]))
+        assert np.isnan(linear_model.p_of_seeds(gap, FIRST[:1], SECOND[:1])), "one seed has both cells"
+        pair = np.array([[80.0, 81.0, 79.0], [82.0, 83.5, 82.2]])
+        assert linear_model._p_of_equal_variances(pair) == pytest.approx(stats.bartlett(*pair).pvalue)
+        assert np.isnan(linear_model._p_of_equal_variances(np.array([pair[0], [82.0, np.nan, np.nan]])))
+
     def test_by_hand(self):
         """Two cells, two seeds: the second seed adds 2 to both cells, and what is left is a half everywhere."""
         model = linear_model.fit(np.array([[1.0, 2.0], [3.0, 6.0]]))

@@ -1,11 +1,14 @@
 """The paragraph of the statistics says what the tables say, and nothing that is not true."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from test_effects import FIGURES, runs_of
 
 from howlow.evaluation.resampling import Resampled
+from howlow.features.representation import Representation
 from howlow.results import answers, effects, statistics
 
 MARGINS = {"roc_auc": 0.5, "pr_auc": 2.0}
@@ -49,6 +52,38 @@ def test_folds_are_told():
     assert heading == "VGG-CNN on d, 3 seeds, each of 3 folds tested with 1 of them"
     assert "for other seeds, folds and test clips; P = " in sentences[0]
     assert "(paired t-test, smallest P = " in sentences[0]
+
+
+def test_folds_and_test_clips_are_told():
+    folds = {"d": 3}
+    resampled = resampled_of(FIGURES)
+    tables = (of(runs_of(FIGURES), MARGINS, resampled, folds) for of in (effects.average_effects, statistics.compare))
+    ((_, sentences),) = answers.answers(*tables, folds)
+    interval = r"[-+][.\d]+ to [-+][.\d]+"
+    assert re.search(
+        rf"\(95 % interval {interval} for other seeds, folds and test clips, {interval} for other test clips; P = ",
+        sentences[0],
+    )
+
+
+def test_only_the_papers_steps_are_told_in_full():
+    """Those of 24 bands and from x2 to x10 are no question of the paper's."""
+    figures = FIGURES | {
+        (12_000, 24, 1, "db"): [80.0, 80.5, 81.0],
+        (12_000, 96, 10, "db"): [79.0, 79.5, 80.0],
+    }
+    _, sentences, _ = told(figures)
+    in_full = [sentence.split(" (")[0] for sentence in sentences if "changes by" in sentence]
+    assert in_full == ["From 96 to 48 bands", "From hop x1 to x2", "From hop x1 to x10"]
+    assert len(sentences) > 3
+
+
+def resampled_of(figures):
+    """The metrics of each cell on 200 resamples of the test clips."""
+    names = [Representation(*cell).name for cell in figures]
+    n_seeds = len(next(iter(figures.values())))
+    areas = 0.9 + np.random.default_rng(0).normal(size=(len(names), n_seeds, 2, 200)) * 0.01
+    return {("d", "vgg"): Resampled(names, 40, areas.astype(np.float32))}
 
 
 def test_pairs_that_change_differently_are_told():
@@ -159,3 +194,10 @@ def test_another_variance_is_told(method, text):
 
 def test_nothing_to_compare():
     assert answers.answers(pd.DataFrame(), pd.DataFrame())[0][0] == "Nothing to compare"
+
+
+def test_one_seed_in_a_line():
+    """Nothing is known of the uncertainty, so nothing stands in brackets."""
+    figures = {(rate, *cell[1:]): values[:1] for cell, values in FIGURES.items() for rate in (16_000, 12_000)}
+    _, sentences, _ = told(figures)
+    assert sentences[2] == "From 16 to 12 kHz (4 pairs): ROC AUC +0.00 points; PR AUC +0.00 points."

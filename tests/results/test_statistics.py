@@ -86,6 +86,13 @@ def test_with_one_seed_nothing_is_tested():
     assert not table[["is_different", "is_equivalent"]].any(axis=None)
 
 
+def test_one_run_on_a_side_is_too_few():
+    varying = np.array([80.0, 81.0, 82.5])
+    for sides in ((varying, varying[:1]), (varying[:1], varying)):
+        assert np.isnan(statistics.difference(*sides).error)
+    assert statistics.difference(varying, np.full(3, 80.0)).error > 0, "only one side has to vary"
+
+
 def test_without_deviation_nothing_is_tested():
     table = statistics.compare(make_runs({(96, 1): [90, 90], (48, 1): [89, 89]}), MARGINS)
     assert table[["p", "p_seeds", "p_equivalence"]].isna().all(axis=None)

@@ -10,8 +10,8 @@ import pandas as pd
 from howlow.features.representation import Representation
 from howlow.names import CELL
 
-AXES = {"n_mels": "mel bands", "hop_factor": "hop", "sample_rate_hz": "sample rate", "log_type": "log type"}
-"""The axes along which representations are compared, and their names in words."""
+AXES = ("n_mels", "hop_factor", "sample_rate_hz", "log_type")
+"""The axes along which representations are compared."""
 
 PAPERS_STEPS = [("n_mels", 96, 48), ("hop_factor", 1, 2), ("hop_factor", 1, 10)]
 """The steps that the paper has conclusions about; the last one goes over all hops between."""
