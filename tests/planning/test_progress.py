@@ -48,14 +48,14 @@ def test_bar_says_how_far_what_and_how_long():
     run.end(1)
     shown = stream.getvalue().split("\r")[-1]
     assert "1 of 12 steps |" in shown
-    assert shown.rstrip().endswith("| mel demo 00")  # 10 of 11 jobs are of a rule of which nothing is known
+    assert shown.rstrip().endswith("| mel demo shard 00")  # 10 of 11 jobs are of a rule of which nothing is known
     run.begin(2, "train", cell="16k_mel96_x1_db", seed="3")
     run.now_s = 124
     run.end(2)
     run.begin(3, "train", cell="16k_mel96_x1_db", seed="4")
     shown = stream.getvalue().split("\r")[-1]
     assert "2 of 12 steps |" in shown
-    assert "| about 18 min left, train 16k_mel96_x1_db 4" in shown  # 9 trainings of 120 s, and 4 s
+    assert "| about 18 min left, train 16k_mel96_x1_db seed 4" in shown  # 9 trainings of 120 s, and 4 s
 
 
 def test_jobs_at_once_count():
@@ -92,7 +92,7 @@ def test_without_a_terminal_it_is_a_line_a_minute():
         run.begin(number, "train", seed="1")
         run.now_s += 1
         run.end(number)
-    assert stream.getvalue() == "60 of 200 steps, about 2 min left, train 1\n"
+    assert stream.getvalue() == "60 of 200 steps, about 2 min left, train seed 1\n"
 
 
 @pytest.mark.parametrize(

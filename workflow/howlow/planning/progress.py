@@ -44,7 +44,8 @@ class Bar(logging.Handler):
             self._total = self._waiting.total()
         elif event == "job_info":
             self._begun[told["jobid"]] = (told["rule_name"], self._clock())
-            self._doing = " ".join([told["rule_name"], *map(str, (told["wildcards"] or {}).values())])
+            values = (told["wildcards"] or {}).items()
+            self._doing = " ".join([told["rule_name"], *(_in_words(name, value) for name, value in values)])
         elif event == "job_error":
             self._end(told["jobid"])
         elif event == "job_finished" and (job := self._end(told["job_id"])):
@@ -103,11 +104,16 @@ class Bar(logging.Handler):
                 print(f"{n_done:,} of {self._total:,} steps, {left}{self._doing}", file=self._stream, flush=True)
             return
         if self._bar is None:
-            layout = "{n_fmt} of {total_fmt} steps |{bar:30}| {desc}"
+            layout = "{n_fmt} of {total_fmt} steps |{bar:16}| {desc}"
             self._bar = tqdm(total=self._total, file=self._stream, leave=False, bar_format=layout, dynamic_ncols=True)
         self._bar.set_description_str(f"{left}{self._doing}", refresh=False)
         self._bar.n = n_done
         self._bar.refresh()
+
+
+def _in_words(wildcard: str, value: object) -> str:
+    """The value of a wildcard; one that is only a number is told with its name."""
+    return f"{wildcard} {value}" if wildcard in ("seed", "shard") else str(value)
 
 
 def in_words(seconds: float) -> str:
