@@ -208,7 +208,7 @@ def test_check_says_how_many_fit_a_gpu(monkeypatch, tmp_path):
     (tmp_path / "my.yaml").write_text(TINY.read_text().replace("device: cpu", "device: auto"))
     printed = run_command("check", tmp_path / "my.yaml").stdout
     # Three trainings of 1.0 GB each fit the smaller one.
-    assert printed.endswith("Up to 3 trainings fit each GPU: `--resources gpu=6`\n")
+    assert "\nUp to 3 trainings fit each GPU: `--resources gpu=6`\n" in printed
 
 
 def test_another_device_retrains_nothing(finished, tmp_path):
