@@ -27,7 +27,8 @@ def run(tmp_path):
     program.parent.mkdir()
     program.write_text(APPTAINER.format(noted=tmp_path / "noted"))
     program.chmod(0o755)
-    environment = os.environ | library_of(project) | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    outside = {"PYTHONPATH": os.pathsep.join([library_of(project)["PYTHONPATH"], "/not/in/the/image"])}
+    environment = os.environ | outside | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
 
     def in_project(*words: str):
         command = [sys.executable, "-m", "snakemake", *words, "--sdm", "apptainer", "--configfile", TINY]

@@ -45,7 +45,7 @@ class Bar(logging.Handler):
         elif event == "job_info":
             self._begun[told["jobid"]] = (told["rule_name"], self._clock())
             values = (told["wildcards"] or {}).items()
-            self._doing = " ".join([told["rule_name"], *(_in_words(name, value) for name, value in values)])
+            self._doing = " ".join([told["rule_name"], *(_named(name, value) for name, value in values)])
         elif event == "job_error":
             self._end(told["jobid"])
         elif event == "job_finished" and (job := self._end(told["job_id"])):
@@ -111,7 +111,7 @@ class Bar(logging.Handler):
         self._bar.refresh()
 
 
-def _in_words(wildcard: str, value: object) -> str:
+def _named(wildcard: str, value: object) -> str:
     """The value of a wildcard; one that is only a number is told with its name."""
     return f"{wildcard} {value}" if wildcard in ("seed", "shard") else str(value)
 
