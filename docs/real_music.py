@@ -6,7 +6,7 @@ docs/collect_real_music.py writes the tables. `make docs` runs this.
 from pathlib import Path
 
 import pandas as pd
-import real_music_networks as networks
+import real_music_widths as widths
 from real_music_tables import (
     FOLDER,
     MAIN_STEPS,
@@ -50,8 +50,8 @@ def parts(tables: Tables) -> list[str]:
         tags_table(tables.tags),
         recommendation(),
         claims_table(tables),
-        networks.widths_table(tables.runs),
-        networks.width_effects_table(tables.runs),
+        widths.widths_table(tables.runs),
+        widths.width_effects_table(tables.runs),
         times_table(tables.runs),
     ]
 

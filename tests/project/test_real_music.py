@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import real_music
-import real_music_networks as networks
 import real_music_tables as page
+import real_music_widths as widths
 
 from howlow.names import CELL
 
@@ -73,7 +73,7 @@ class TestSentences:
 
 class TestSentencesAboutWidths:
     def test_narrow_networks_rank_as_wide_ones_do(self, tables):
-        rows = [row.split(" | ") for row in networks.widths_table(tables.runs).splitlines()[2:]]
+        rows = [row.split(" | ") for row in widths.widths_table(tables.runs).splitlines()[2:]]
         assert len(rows) == 3
         for row in rows:
             correlation, expected = float(row[2]), float(row[4])
@@ -81,12 +81,12 @@ class TestSentencesAboutWidths:
             assert float(row[3].split()[0]) > 0
 
     def test_there_are_24_cells_at_three_widths(self, tables):
-        assert {width: table.shape for width, table in networks.of_widths(tables.runs).items()} == {
+        assert {width: table.shape for width, table in widths.of_widths(tables.runs).items()} == {
             1 / 32: (24, 5), 1 / 16: (24, 5), 1 / 8: (24, 5),
         }  # fmt: skip
 
     def test_losses_are_larger_with_narrow_networks_but_within_chance(self, tables):
-        found = networks.of_widths(tables.runs)
+        found = widths.of_widths(tables.runs)
         n_in_order = 0
         for step in page.TAG_STEPS:
             narrow, middle, wide = (page.step_by_fold(found[width], step) for width in (1 / 32, 1 / 16, 1 / 8))
@@ -142,31 +142,31 @@ class TestWidths:
 
         What is left is 0.5, -1 and 0.5 with one seed and the opposite with the other: 3 over 2 degrees of freedom.
         """
-        assert networks.reliability(pd.DataFrame([[1.5, 0.5], [1.0, 3.0], [3.5, 2.5]])) == pytest.approx(1 - 1.5 / 2)
-        assert networks.reliability(pd.DataFrame([[1, 1.2], [2, 2.2], [3, 3.2]])) == pytest.approx(1), (
+        assert widths.reliability(pd.DataFrame([[1.5, 0.5], [1.0, 3.0], [3.5, 2.5]])) == pytest.approx(1 - 1.5 / 2)
+        assert widths.reliability(pd.DataFrame([[1, 1.2], [2, 2.2], [3, 3.2]])) == pytest.approx(1), (
             "seeds do not count"
         )
-        assert networks.reliability(pd.DataFrame([[1, 3], [3, 1.1]])) == 0, "nothing but chance"
+        assert widths.reliability(pd.DataFrame([[1, 3], [3, 1.1]])) == 0, "nothing but chance"
 
     def test_effects_by_seed(self):
         """Bands cost 0.01 and 0.03 at the hops of the first seed, and 0.02 and 0.04 at those of the second one."""
         runs = self.runs({1 / 16: [[0.80, 0.80], [0.79, 0.79], [0.79, 0.78], [0.76, 0.75]]})
-        values = networks.of_widths(runs)[1 / 16]
+        values = widths.of_widths(runs)[1 / 16]
         assert page.step_by_fold(values, ("n_mels", 96, 48)) == pytest.approx([-2.0, -3.0])
         assert page.step_by_fold(values, ("hop_factor", 1, 2)) == pytest.approx([-2.0, -2.0])
 
     def test_only_what_all_widths_have_is_compared(self):
         runs = self.runs({1 / 16: [[0.8, 0.8]] * 4, 1 / 8: [[0.7, 0.7]] * 4})
         runs = runs.drop(runs.index[(runs["width"] == 1 / 8) & (runs["n_mels"] == 48) & (runs["hop_factor"] == 2)])
-        assert {width: table.shape for width, table in networks.of_widths(runs).items()} == {
+        assert {width: table.shape for width, table in widths.of_widths(runs).items()} == {
             1 / 16: (3, 2),
             1 / 8: (3, 2),
         }
 
     def test_interval_of_a_rank_correlation(self):
         """For r = 0 and n = 28 the standard error of Fisher's z is 1/5."""
-        assert networks.spearman_interval(0, 28) == pytest.approx((-np.tanh(0.392), np.tanh(0.392)), abs=1e-4)
-        low, high = networks.spearman_interval(0.8, 24)
+        assert widths.spearman_interval(0, 28) == pytest.approx((-np.tanh(0.392), np.tanh(0.392)), abs=1e-4)
+        low, high = widths.spearman_interval(0.8, 24)
         z = np.arctanh(0.8)
         assert (np.arctanh(high) - z) == pytest.approx(1.95996 * np.sqrt(1.32 / 21), abs=1e-4)
         assert z - np.arctanh(low) == pytest.approx(np.arctanh(high) - z)
