@@ -170,3 +170,12 @@ class TestReasons:
             f"Failed: c: howlow mel: of c; log: {tmp_path}/c.log",
             "Stopped by Ctrl-C. What is finished is kept, and the same command goes on from here.",
         ]
+
+    @pytest.mark.parametrize("interrupted", [False, True])
+    def test_of_a_job_that_had_not_yet_begun_when_the_user_stopped_it(self, tmp_path, logger, interrupted):
+        (tmp_path / "a.log").write_text("")
+        self.fail(logger, jobid=1, rule="mel", output=["a"], log=[str(tmp_path / "a.log")])
+        if interrupted:
+            logger.info("Terminating processes on user request, this might take some time.")
+        (told,) = self.reasons(logger)
+        assert told.startswith("Stopped by Ctrl-C" if interrupted else "Failed: a: it ended without")

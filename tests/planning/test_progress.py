@@ -148,7 +148,8 @@ def test_a_run_in_a_terminal_shows_the_bar_and_nothing_else(tmp_path):
     assert len(lines_left(text)) <= 1, text  # Snakemake names its profile by `print`
 
 
-def test_ctrl_c_is_no_failure(tmp_path):
+@pytest.mark.parametrize("wait_s", [0, 0.01, 0.5], ids=["before Python runs", "while it starts", "while it runs"])
+def test_ctrl_c_is_no_failure(tmp_path, wait_s):
     pressed = []
 
     def press_once(shown):
@@ -156,7 +157,7 @@ def test_ctrl_c_is_no_failure(tmp_path):
             pressed.append(True)
             while not (tmp_path / "logs" / "tiny" / "demo.log").exists():
                 time.sleep(0.01)
-            time.sleep(0.5)  # until Python runs
+            time.sleep(wait_s)
             return b"\x03"
         return b""
 

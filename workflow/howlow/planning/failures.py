@@ -10,6 +10,7 @@ from howlow import program
 
 _MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|out.of.memory", re.IGNORECASE)
 _TIME = re.compile(r"due to time limit|status is: 'TIMEOUT'", re.IGNORECASE)
+_INTERRUPTED = "Terminating processes on user request"  # Snakemake says this, and gives it no event
 _TRACEBACK = "Traceback (most recent call last):"
 _FULL_BYTES = 100_000
 """A disk with less free space than this counts as full, because an error message may not have fitted."""
@@ -25,11 +26,14 @@ class Failures(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._jobs: dict[int, dict[str, Any]] = {}
+        self._interrupted = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note a job that failed, and forget it when another attempt succeeds."""
+        """Note a job that failed, and forget it when another attempt succeeds; note that the user ends the run."""
         told = vars(record)
         event = told.get("event")
+        if record.getMessage().startswith(_INTERRUPTED):
+            self._interrupted = True
         if event == "job_error":
             self._jobs[told["jobid"]] = told
         elif event == "job_finished":
@@ -37,19 +41,19 @@ class Failures(logging.Handler):
 
     def reasons(self) -> list[str]:
         """One line for each job that failed, with its result, the reason and its log; one for all that were stopped."""
-        failed = [job for job in self._jobs.values() if not _is_stopped(job)]
+        failed = [job for job in self._jobs.values() if not _is_stopped(job, self._interrupted)]
         told = [f"Failed: {_reason(job)}" for job in failed]
         if len(failed) < len(self._jobs):
             told.append("Stopped by Ctrl-C. What is finished is kept, and the same command goes on from here.")
         return told
 
 
-def _is_stopped(job: dict[str, Any]) -> bool:
-    """Whether the user has stopped a job, which tells so, or was still importing what it needs."""
+def _is_stopped(job: dict[str, Any], interrupted: bool) -> bool:
+    """Whether the user has stopped a job: it tells so, or was still importing what it needs, or had not yet begun."""
     if job["rule_msg"] and not job["aux"].get("external_jobid"):  # it was not submitted, and the log is of another run
         return False
     lines = _text(Path(job["log"][0])).split("\n")
-    return program.STOPPED in lines or "KeyboardInterrupt" in lines
+    return program.STOPPED in lines or "KeyboardInterrupt" in lines or (interrupted and lines == [""])
 
 
 def _reason(job: dict[str, Any]) -> str:
