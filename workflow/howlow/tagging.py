@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from howlow import config, files, networks
 from howlow.errors import HowlowError
-from howlow.features import audio, mel
-from howlow.features.representation import Representation, n_samples
+from howlow.features import audio, mel, quantizer
+from howlow.features.representation import Cell, Representation, n_samples
 from howlow.networks import archive
 
 # A file that is longer than a window by less than this is tagged by its centre, as a clip of the training is.
@@ -40,18 +40,16 @@ class Tagger:
     ----------
     network : nn.Module, in evaluation mode: spectrograms (batch, 1, n_mels, n_frames) to logits (batch, n_tags)
     name : str, `vgg` or `musicnn`
-    representation : Representation
+    cell : Cell
     tags : tuple of str
-    seconds : float, length of the windows that it was trained on
     window : str, window of the Fourier transform, see `howlow.features.mel.power_spectrum`
     digest : str, digest of the specification, code, clips and labels of its training
     """
 
     network: nn.Module
     name: str
-    representation: Representation
+    cell: Cell
     tags: tuple[str, ...]
-    seconds: float
     window: str
     digest: str
 
@@ -60,8 +58,8 @@ class Tagger:
         """The data that identify this model."""
         return {
             "network": self.name,
-            "representation": self.representation.name,
-            "seconds": self.seconds,
+            "representation": self.cell.name(self.cell.seconds, self.cell.width),
+            "seconds": self.cell.seconds,
             "digest": self.digest,
         }
 
@@ -98,11 +96,9 @@ def load(path: Path | str) -> Tagger:
 
 def _built(content: dict[str, Any]) -> Tagger:
     spec, tags = content["spec"], tuple(content["tags"])
-    representation = Representation(**{field.name: spec[field.name] for field in fields(Representation)})
+    cell = Cell(**{field.name: spec[field.name] for field in fields(Cell)})
     with torch.device("meta"):  # so that sizes in the settings allocate no memory
-        network = networks.build_cell(
-            spec["model"], representation, n_tags=len(tags), seconds=spec["seconds"], options=spec["options"]
-        )
+        network = networks.build_cell(spec["model"], cell, n_tags=len(tags), options=spec["options"])
     types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
     network.load_state_dict(content["weights"], assign=True)
     weights = network.state_dict()
@@ -110,9 +106,7 @@ def _built(content: dict[str, Any]) -> Tagger:
         raise ModelError("its weights are not of the type float32")
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise ModelError("some of its weights are not finite")
-    return Tagger(
-        network.eval(), spec["model"], representation, tags, spec["seconds"], content["window"], content["digest"]
-    )
+    return Tagger(network.eval(), spec["model"], cell, tags, content["window"], content["digest"])
 
 
 def _check_settings(content: dict[str, Any]) -> None:
@@ -120,7 +114,7 @@ def _check_settings(content: dict[str, Any]) -> None:
     spec, tags, digest = content["spec"], content["tags"], content["digest"]
     if not isinstance(spec, dict):
         raise ModelError("its settings are not a mapping")
-    axes = {field.name: [spec[field.name]] for field in fields(Representation)}
+    axes = {field.name: [spec[field.name]] for field in fields(Cell)}
     config.complete(
         {
             "datasets": {"music": {"kind": "table", "root": ".", "table": "music.csv", "seconds": spec["seconds"]}},
@@ -174,8 +168,8 @@ def tag(tagger: Tagger, signal: np.ndarray, path: Path | str) -> Tagged:
     audio.AudioError
         if a probability is not finite
     """
-    rate = tagger.representation.sample_rate
-    length = n_samples(rate, tagger.seconds)
+    rate = tagger.cell.sample_rate
+    length = n_samples(rate, tagger.cell.seconds)
     filled = signal if len(signal) >= length else np.resize(signal, length)
     all_starts = starts(len(filled), length, rate)
     sounding = [start for start in all_starts if filled[start : start + length].any()] or all_starts
@@ -214,7 +208,7 @@ def probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
 
 
 def _probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
-    batch = np.stack([spectrogram(window, tagger.representation, tagger.window) for window in windows])
+    batch = np.stack([spectrogram(window, tagger.cell, tagger.window) for window in windows])
     device = next(tagger.network.parameters()).device
     with torch.inference_mode():
         logits: Tensor = tagger.network(torch.from_numpy(batch).unsqueeze(1).to(device))
@@ -229,7 +223,10 @@ def spectrogram(signal: np.ndarray, representation: Representation, window: str)
     np.ndarray [shape=(n_mels, n_frames), dtype=float32]
     """
     power = mel.mel_power(signal, representation.sample_rate, representation.n_mels, window, representation.hop_factor)
-    return mel.from_db(mel.compress(power, "db"), representation.log_type)
+    decibels = mel.compress(power, "db")
+    if (rounding := quantizer.over_the_whole_range(representation.bits)) is not None:
+        decibels = quantizer.values(quantizer.codes(decibels, rounding), rounding)
+    return mel.from_db(decibels, representation.log_type)
 
 
 def export_onnx(tagger: Tagger, path: Path | str) -> None:
@@ -252,8 +249,8 @@ def export_onnx(tagger: Tagger, path: Path | str) -> None:
 
 
 def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
-    n_mels = tagger.representation.n_mels
-    n_frames = tagger.representation.n_frames(tagger.seconds)
+    n_mels = tagger.cell.n_mels
+    n_frames = tagger.cell.n_frames
     with_probabilities = nn.Sequential(nn.Unflatten(1, (1, n_mels)), tagger.network, nn.Sigmoid()).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about the internals of PyTorch's exporter
@@ -277,10 +274,12 @@ def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
 
 def metadata(tagger: Tagger) -> dict[str, str]:
     """The metadata of an ONNX file, as texts by name: all that is needed to make its input and read its output."""
-    representation = asdict(tagger.representation)
+    cell, rounding = asdict(tagger.cell), quantizer.over_the_whole_range(tagger.cell.bits)
+    levels = {} if rounding is None else {"lowest_level_db": rounding.low, "highest_level_db": rounding.high}
     values = tagger.description | {
-        "sample_rate_hz": representation.pop("sample_rate"),
-        **representation,
+        "sample_rate_hz": cell.pop("sample_rate"),
+        **cell,
+        **levels,
         "window": tagger.window,
     }
     return {name: str(value) for name, value in values.items()} | {"tags": json.dumps(tagger.tags, ensure_ascii=False)}

@@ -80,7 +80,7 @@ def inputs_of_decode(wildcards):
     The clips of a shard are known before `tracks` runs. The audio files of a user are no inputs, because there are too
     many. Snakemake does not follow an `ancient` input, so nothing that is derived from the shard may be stale.
     """
-    cells = [cell for pair in CELLS if pair[0] == wildcards.dataset for cell in CELLS[pair]]
+    cells = [cell for pair in CELLS if pair[0] == wildcards.dataset for cell in CELLS[pair].values()]
     bands = {cell.n_mels for cell in cells if cell.sample_rate == int(wildcards.sample_rate)}
     are_current = is_current("decode", wildcards) and all(is_current("mel", OfBands(wildcards, n)) for n in bands)
     when = ancient if are_current else str

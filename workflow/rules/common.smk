@@ -7,7 +7,7 @@ from howlow.networks import memory
 from howlow.config import specs
 from howlow.errors import HowlowError
 from howlow.networks.registry import NETWORKS
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from snakemake.exceptions import WorkflowError
 
 CONFIGURATION = snakemake_internals.configuration_files(workflow)
@@ -38,7 +38,7 @@ except HowlowError as error:
 
 EXPERIMENTS = {(e["dataset"], e["model"]): e for e in config["experiments"]}
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in EXPERIMENTS))
-CELLS = {pair: configuration.representations(e) for pair, e in EXPERIMENTS.items()}
+CELLS = {pair: configuration.cells(config, e) for pair, e in EXPERIMENTS.items()}
 # The experiment of Figure 1, which the other figures show, too.
 MAIN = (config["figure1"]["dataset"], config["figure1"]["model"])
 
@@ -69,7 +69,7 @@ wildcard_constraints:
     n_mels=r"\d+",
     shard=r"\d+",
     seed=r"\d+",
-    cell=r"[^/]+_mel\d+_x\d+_(db|log)",
+    cell=r"[^/]+_mel\d+_x\d+_(db|log)[^/]*",
 
 
 def experiment(wildcards):
@@ -90,16 +90,23 @@ def one_of(*names):
     return "|".join(names) or "(?!)"
 
 
+def cell_of(wildcards):
+    """The cell of a job, also of one that is not in the grid."""
+    pair = wildcards.dataset, wildcards.model
+    stored, width = config["datasets"][wildcards.dataset]["seconds"], EXPERIMENTS[pair]["options"]["width"]
+    return CELLS[pair].get(wildcards.cell) or Cell.parse(wildcards.cell, stored, width)
+
+
 def manifest(wildcards):
-    """The manifest of the store that a cell reads; all hops and log types share a store."""
-    cell = Representation.parse(wildcards.cell)
+    """The manifest of the store that a cell reads; all that share sample rate and bands share a store."""
+    cell = cell_of(wildcards)
     return f"results/{wildcards.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
 
 
 def experiment_files(wildcards, name):
     """The paths of a file in the folder of every cell of one experiment."""
     dataset, model = wildcards.dataset, wildcards.model
-    return [f"results/{dataset}/{model}/{cell.name}/{name}" for cell in CELLS[dataset, model]]
+    return [f"results/{dataset}/{model}/{cell}/{name}" for cell in CELLS[dataset, model]]
 
 
 def of_experiment(shown, name):

@@ -30,7 +30,7 @@ def limit_gpus():
 def specs_of_trainings(wildcards):
     """The specification of one training for each cell of an experiment."""
     cells = CELLS[wildcards.dataset, wildcards.model]
-    return [specs.train(config, experiment(wildcards), cell, config["seeds"][0]) for cell in cells]
+    return [specs.train(config, experiment(wildcards), cell, config["seeds"][0]) for cell in cells.values()]
 
 
 def takes_gpu(wildcards):

@@ -11,7 +11,7 @@ rule aggregate:
         manifests=lambda w: sorted(
             {
                 f"results/{w.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
-                for cell in CELLS[w.dataset, w.model]
+                for cell in CELLS[w.dataset, w.model].values()
             }
         ),
         tracks="results/{dataset}/tracks.parquet",
@@ -279,7 +279,7 @@ rule sonify:
         changed=changed("sonify"),
         tracks=f"results/{MAIN[0]}/tracks.parquet",
         manifests=sorted(
-            {f"results/{MAIN[0]}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json" for cell in CELLS[MAIN]}
+            {f"results/{MAIN[0]}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json" for cell in CELLS[MAIN].values()}
         ),
     output:
         record=record("sonify"),

@@ -43,7 +43,7 @@ def spec_of_decode(w):
 
 
 def spec_of_training(w):
-    return specs.train(config, experiment(w), Representation.parse(w.cell), int(w.seed))
+    return specs.train(config, experiment(w), cell_of(w), int(w.seed))
 
 
 def source_of(w):
@@ -227,13 +227,13 @@ STAGES = {
         "heatmap",
         "results/records/tags.json",
         "results/tags.csv",
-        lambda w: specs.cells(config, EXPERIMENTS[MAIN]),
+        lambda w: specs.every_run(config, EXPERIMENTS[MAIN]),
     ),
     "curves": Stage(
         "curves",
         "results/{dataset}/{model}/records/curves.json",
         "results/{dataset}/{model}/curves.pdf",
-        lambda w: specs.cells(config, experiment(w)),
+        lambda w: specs.every_run(config, experiment(w)),
     ),
     "sonify": Stage(
         "sonify",

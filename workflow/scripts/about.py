@@ -10,7 +10,7 @@ from platform import platform, python_version
 import yaml
 
 from howlow import files, program, provenance
-from howlow.config import representations
+from howlow.config import cells
 from howlow.provenance import records
 from howlow.results import tables
 
@@ -49,15 +49,15 @@ def _records(config: dict, results: Path) -> list[tuple[str, Path]]:
     found = []
     for experiment in config["experiments"]:
         dataset, folder = experiment["dataset"], results / experiment["dataset"] / experiment["model"]
-        cells = representations(experiment)
-        stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells})
+        of_names = cells(config, experiment)
+        stores = sorted({(cell.sample_rate, cell.n_mels) for cell in of_names.values()})
         found.append((f"{dataset}: tracks", results / dataset / "records" / "tracks.json"))
         found += [(f"{dataset}: spectrograms", results / dataset / f"mel/{s}/{n}/manifest.json") for s, n in stores]
-        for cell in cells:
+        for cell in of_names:
             name = f"{dataset}: {experiment['model']}"
-            of_seeds = [folder / cell.name / f"seed{seed}" / "run.json" for seed in config["seeds"]]
+            of_seeds = [folder / cell / f"seed{seed}" / "run.json" for seed in config["seeds"]]
             found += [(f"{name}, trainings", path) for path in of_seeds]
-            found.append((f"{name}, metrics", folder / cell.name / "metrics.json"))
+            found.append((f"{name}, metrics", folder / cell / "metrics.json"))
         found += [(f"{dataset}: {path.stem}", path) for path in sorted((folder / "records").glob("*.json"))]
     found += [(path.stem, path) for path in sorted((results / "records").glob("*.json"))]
     return list(dict.fromkeys(found))

@@ -7,7 +7,8 @@ import torch
 
 from howlow import files, networks, program
 from howlow.data.tracks import read_tags
-from howlow.features.representation import Representation
+from howlow.features.quantizer import bytes_per_clip
+from howlow.features.representation import cells_of
 from howlow.networks import cost
 
 HEADER = ["cell", "gmac", "parameters", "bytes_per_clip"]
@@ -17,15 +18,11 @@ def main(args: Namespace) -> list[Path]:
     spec = args.spec
     n_tags = len(read_tags(args.tracks))
     rows = []
-    for name in program.progress(spec["cells"], "cost"):
-        cell = Representation.parse(name)
+    for name, cell in program.progress(cells_of(spec).items(), "cost"):
         with torch.device("meta"):
-            model = networks.build_cell(
-                spec["model"], cell, n_tags=n_tags, seconds=spec["seconds"], options=spec["options"]
-            )
-        n_frames = cell.n_frames(spec["seconds"])
-        gmac = cost.macs(model, cell.n_mels, n_frames) / 1e9
-        n_bytes = cost.bytes_per_clip(cell.n_mels, n_frames, spec["dtype"])
+            model = networks.build_cell(spec["model"], cell, n_tags=n_tags, options=spec["options"])
+        gmac = cost.macs(model, cell.n_mels, cell.n_frames) / 1e9
+        n_bytes = bytes_per_clip(cell, spec["dtype"])
         rows.append([name, gmac, cost.parameters(model), n_bytes])
     files.write_csv(args.cost, HEADER, rows)
     return [args.cost]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from howlow import program
-from howlow.features.representation import Representation
+from howlow.features.representation import cells_of
 from howlow.results import plots
 from howlow.results.plots.curves import curves
 
@@ -14,10 +14,8 @@ from howlow.results.plots.curves import curves
 def main(args: Namespace) -> list[Path]:
     spec = args.spec
     parts = [
-        pd.read_csv(args.folder / name / f"seed{seed}" / "history.csv").assign(
-            cell=name, seed=seed, n_mels=Representation.parse(name).n_mels
-        )
-        for name in spec["cells"]
+        pd.read_csv(args.folder / name / f"seed{seed}" / "history.csv").assign(cell=name, seed=seed, n_mels=cell.n_mels)
+        for name, cell in cells_of(spec).items()
         for seed in spec["seeds"]
     ]
     plots.save(curves(pd.concat(parts, ignore_index=True), spec["dataset"], spec["model"]), *args.figures)

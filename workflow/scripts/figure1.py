@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from howlow import program
+from howlow.names import papers_grid
 from howlow.results import plots
 from howlow.results.plots.figure1 import figure1
 
 
 def main(args: Namespace) -> list[Path]:
-    summary = pd.read_csv(args.summary)
+    summary = papers_grid(pd.read_csv(args.summary))
     plots.save(figure1(summary), *args.figures)
     print(f"{len(summary)} cells")
     return args.figures

@@ -7,6 +7,7 @@ correlations are of whole clips.
 import io
 import json
 from argparse import Namespace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,40 +18,47 @@ import soundfile
 from howlow import files, program
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError
-from howlow.features import audio, sonify, store
-from howlow.features.representation import Representation
+from howlow.features import audio, quantizer, sonify, store
+from howlow.features.representation import Cell, cells_of
 from howlow.results import soundpage
 from howlow.results.soundpage import Sound
 
 
 def main(args: Namespace) -> list[Path]:
     spec = args.spec
-    representations = sorted(map(Representation.parse, spec["cells"]), key=_richest_first)
+    cells = sorted(_heard(cells_of(spec)).items(), key=_richest_first)
     tracks = tracks_module.read(args.tracks)
-    held = store.open_store(_manifest(args.mel, representations[0]), 1, "db").clip_ids
+    held = store.open_store(_manifest(args.mel, cells[0][1]), 1, "db").clip_ids
     paths = _choose(tracks, set(held), spec["clips"])
     if not paths:
         raise HowlowError(f"{args.tracks}: none of the clips in {args.mel} is in the test split")
-    rate = max(representation.sample_rate for representation in representations)
+    rate = max(cell.sample_rate for _, cell in cells)
     with files.whole_folder(args.audio) as folder:
         for clip_id, path in paths.items():
             original = audio.load_clip(Path(args.paths["root"]) / path, rate, spec["seconds"])
             _write_flac(folder / soundpage.folder_name(clip_id) / "original.flac", sonify.limit(original), rate)
-        cell = partial(_sonify_cell, clip_ids=list(paths), folder=folder, mel=args.mel, spec=spec)
-        done = program.progress(program.parallel(cell, representations, args.threads), "sonify", len(representations))
+        of_cell = partial(_sonify_cell, clip_ids=list(paths), folder=folder, mel=args.mel, spec=spec)
+        done = program.progress(program.parallel(of_cell, cells, args.threads), "sonify", len(cells))
         sounds = [sound for cell_sounds in done for sound in cell_sounds]
         sounds.sort(key=lambda sound: list(paths).index(sound.clip_id))  # stable: the richest stays first
         page = soundpage.page(sounds, paths, folder, spec["seconds"])
     columns = ["clip_id", "cell", "method", "correlation"]
-    rows = [(s.clip_id, s.representation.name, s.method, f"{s.correlation:.4f}") for s in sounds]
+    rows = [(s.clip_id, s.cell, s.method, f"{s.correlation:.4f}") for s in sounds]
     files.write_csv(args.correlations, columns, rows)
     files.write_text(args.page, page)
-    print(f"{len(paths)} clips, {len(representations)} cells, {len(page) / 1e6:.1f} MB of page")
+    print(f"{len(paths)} clips, {len(cells)} cells, {len(page) / 1e6:.1f} MB of page")
     return [args.page, args.correlations]
 
 
-def _richest_first(representation: Representation) -> tuple[int, int, int, str]:
-    return -representation.sample_rate, -representation.n_mels, representation.hop_factor, representation.log_type
+def _heard(cells: dict[str, Cell]) -> dict[str, Cell]:
+    """The first cell of each representation, because the width of a network can't be heard."""
+    first = {replace(cell, width=1): name for name, cell in reversed(cells.items())}
+    return {name: cells[name] for name in reversed(first.values())}
+
+
+def _richest_first(item: tuple[str, Cell]) -> tuple[float, ...]:
+    _, cell = item
+    return -cell.sample_rate, -cell.n_mels, cell.hop_factor, cell.log_type == "log", -cell.bits, -cell.seconds
 
 
 def _choose(tracks: tracks_module.Tracks, held: set[str], n_clips: int) -> dict[str, str]:
@@ -62,25 +70,29 @@ def _choose(tracks: tracks_module.Tracks, held: set[str], n_clips: int) -> dict[
     return dict(test[(2 * number + 1) * len(test) // (2 * n_chosen)] for number in range(n_chosen))
 
 
-def _manifest(folder: Path, representation: Representation) -> Path:
+def _manifest(folder: Path, representation: Cell) -> Path:
     return folder / str(representation.sample_rate) / str(representation.n_mels) / "manifest.json"
 
 
 def _sonify_cell(
-    representation: Representation, clip_ids: list[str], folder: Path, mel: Path, spec: dict[str, Any]
+    item: tuple[str, Cell], clip_ids: list[str], folder: Path, mel: Path, spec: dict[str, Any]
 ) -> list[Sound]:
     """Write the clips of one cell by each method."""
-    manifest = _manifest(mel, representation)
-    spectrograms = store.open_store(manifest, representation.hop_factor, representation.log_type)
-    itemsize = np.dtype(files.read_json(manifest)["dtype"]).itemsize
+    name, cell = item
+    manifest = _manifest(mel, cell)
+    rounded_by = quantizer.over_the_whole_range(cell.bits)
+    spectrograms = store.open_store(
+        manifest, cell.hop_factor, cell.log_type, n_frames=cell.n_frames_at_x1, quantizer=rounded_by
+    )
+    n_bytes = quantizer.bytes_per_clip(cell, files.read_json(manifest)["dtype"])
     indices = [spectrograms.clip_ids.index(clip_id) for clip_id in clip_ids]
     sounds = []
     for clip_id, spectrogram in zip(clip_ids, spectrograms.read(np.array(indices)), strict=True):
         for method in spec["methods"]:
-            samples = sonify.sonify(spectrogram, representation, method, spec["seconds"])
-            correlation = sonify.correlation(spectrogram, samples, representation, spec["window"])
-            sound = Sound(clip_id, representation, method, correlation, spectrogram.size * itemsize)
-            _write_flac(folder / sound.file, samples, representation.sample_rate)
+            samples = sonify.sonify(spectrogram, cell, method)
+            correlation = sonify.correlation(spectrogram, samples, cell, spec["window"])
+            sound = Sound(clip_id, name, cell, method, correlation, n_bytes)
+            _write_flac(folder / sound.file, samples, cell.sample_rate)
             sounds.append(sound)
     return sounds
 

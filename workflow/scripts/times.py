@@ -6,7 +6,7 @@ from pathlib import Path
 
 from howlow import files, networks, program
 from howlow.data import tracks as tracks_module
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell, cells_of
 from howlow.planning import timing
 from howlow.planning.timing import Task
 from howlow.results import spread
@@ -37,17 +37,14 @@ def _measure(args: Namespace) -> list[Path]:
     spec = args.spec
     tracks = tracks_module.read(args.tracks)
     device = devices.prepare(spec["threads"], args.device)
-    cells = {name: Representation.parse(name) for name in spec["cells"]}
+    cells = cells_of(spec)
 
-    def network(cell: Representation) -> dict[str, Task]:
-        model = networks.build_cell(
-            spec["model"], cell, n_tags=len(tracks.tags), seconds=spec["seconds"], options=spec["options"]
-        )
+    def network(cell: Cell) -> dict[str, Task]:
+        model = networks.build_cell(spec["model"], cell, n_tags=len(tracks.tags), options=spec["options"])
         devices.lay_out(model, device)
-        return timing.inference(model, cell, spec["seconds"], device) | timing.epoch(
+        return timing.inference(model, cell, device) | timing.epoch(
             model,
             cell,
-            spec["seconds"],
             device,
             n_clips=tracks.of_fold(1 if tracks.n_folds else None).count("train"),
             batch_size=spec["batch_size"],
@@ -55,10 +52,10 @@ def _measure(args: Namespace) -> list[Path]:
             dtype=spec["dtype"],
         )
 
-    front_ends = {name: f"{cell.sample_rate} Hz, {cell.n_mels} bands" for name, cell in cells.items()}
+    front_ends = {name: f"{cell.sample_rate} Hz, {cell.n_mels} bands, {cell.seconds} s" for name, cell in cells.items()}
     subjects: dict[str, timing.Subject] = {
         front_ends[name]: partial(
-            timing.extraction, cell.sample_rate, cell.n_mels, spec["seconds"], spec["window"], spec["dtype"]
+            timing.extraction, cell.sample_rate, cell.n_mels, cell.seconds, spec["window"], spec["dtype"]
         )
         for name, cell in cells.items()
     }

@@ -7,8 +7,6 @@ import pandas as pd
 
 from howlow import files, program
 from howlow.evaluation import resampling
-from howlow.features.representation import Representation
-from howlow.names import CELL
 from howlow.results import effects, plots, recommendation, tables
 from howlow.results import tradeoff as tradeoff_module
 from howlow.results.plots import tradeoff as tradeoff_plot
@@ -21,7 +19,7 @@ def main(args: Namespace) -> list[Path]:
         folder = args.results / experiment["dataset"] / experiment["model"]
         summary, runs = pd.read_csv(folder / "summary.csv"), pd.read_csv(folder / "runs.csv")
         resampled = resampling.read(folder / "bootstrap.npz")
-        part = tradeoff_module.tradeoff(summary, _times(folder / "times.csv"), runs, margins, resampled)
+        part = tradeoff_module.tradeoff(summary, pd.read_csv(folder / "times.csv"), runs, margins, resampled)
         parts.append(part)
         heading, sentences = recommendation.recommendations(part, margins["roc_auc"])
         sections.append((heading, [*sentences, *filter(None, [tables.mixture(runs)])]))
@@ -34,17 +32,6 @@ def main(args: Namespace) -> list[Path]:
     plots.save(tradeoff_plot.tradeoff(parts[shown]), *args.figures)
     print(text)
     return [args.table, args.text, args.page, *args.figures]
-
-
-def _times(path: Path) -> pd.DataFrame:
-    """Read times.csv, and split the name of the cell into the columns of the representation."""
-    table = pd.read_csv(path)
-    cells = [Representation.parse(name) for name in table["cell"]]
-    keys = pd.DataFrame(
-        [(c.sample_rate, c.n_mels, c.hop_factor, c.log_type) for c in cells],
-        columns=CELL,
-    )
-    return pd.concat([keys, table.drop(columns="cell")], axis=1)
 
 
 if __name__ == "__main__":

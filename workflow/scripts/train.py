@@ -14,6 +14,8 @@ import torch
 from howlow import files, networks, program, provenance
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError, TrainingError
+from howlow.features import quantizer
+from howlow.features.representation import Cell
 from howlow.features.store import Store, content_digest, open_store, verify
 from howlow.networks import archive, memory
 from howlow.provenance import records
@@ -58,12 +60,19 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     protocol = Protocol(**{field.name: spec["training"][field.name] for field in fields(Protocol)})
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
-    store = open_store(args.manifest, spec["hop_factor"], spec["log_type"])
+    cell = Cell(**{field.name: spec[field.name] for field in fields(Cell)})
+    store = open_store(
+        args.manifest,
+        cell.hop_factor,
+        cell.log_type,
+        n_frames=cell.n_frames_at_x1,
+        quantizer=quantizer.over_the_whole_range(cell.bits),
+    )
     # This variable says which GPU is used. The cluster sets it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
     device = devices.prepare(spec["training"]["threads"], args.device)
     torch.manual_seed(spec["seed"])
-    model = _build(spec, len(tracks.tags))
+    model = networks.build_cell(spec["model"], cell, n_tags=len(tracks.tags), options=spec["options"])
     devices.lay_out(model, device)
     feed = batches.feed(store, device, 1e6 * _resident_mb(spec, device, args.sharing))
     made_by = {"spec": spec, "code": provenance.code(Path(__file__), spec), "inputs": inputs}
@@ -106,18 +115,6 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         train_seconds=sum(epoch.seconds for epoch in history),
     )
     checkpoint.unlink(missing_ok=True)
-
-
-def _build(spec: dict[str, Any], n_tags: int) -> torch.nn.Module:
-    return networks.build(
-        spec["model"],
-        sample_rate=spec["sample_rate"],
-        n_mels=spec["n_mels"],
-        hop_factor=spec["hop_factor"],
-        n_tags=n_tags,
-        seconds=spec["seconds"],
-        **spec["options"],
-    )
 
 
 def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:

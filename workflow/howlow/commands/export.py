@@ -15,9 +15,9 @@ def main(args: argparse.Namespace) -> None:
     files.refuse_overwriting(args.onnx, [args.model])
     tagger = tagging.load(args.model)
     tagging.export_onnx(tagger, args.onnx)
-    representation = tagger.representation
-    shape = f"{representation.n_mels} bands and {representation.n_frames(tagger.seconds)} frames"
-    print(f"{args.onnx}: {representation.name}, {shape} to {len(tagger.tags)} tags")
+    cell = tagger.cell
+    shape = f"{cell.n_mels} bands and {cell.n_frames} frames"
+    print(f"{args.onnx}: {tagger.description['representation']}, {shape} to {len(tagger.tags)} tags")
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -134,8 +134,8 @@ def _print_gpus(config: dict[str, Any]) -> None:
         if experiment["training"]["device"] == "cpu":
             continue
         name = f"{experiment['model']} on {experiment['dataset']}"
-        cells, seed = configuration.representations(experiment), config["seeds"][0]
-        trainings = {cell.name: specs.train(config, experiment, cell, seed) for cell in cells}
+        cells, seed = configuration.cells(config, experiment), config["seeds"][0]
+        trainings = {name: specs.train(config, experiment, cell, seed) for name, cell in cells.items()}
         least, most = (choose(trainings, key=lambda cell: memory.gpu_mb(trainings[cell])) for choose in (min, max))
         ends = (f"{memory.gpu_mb(trainings[cell]) / 1000:.1f} GB ({cell})" for cell in (least, most))
         print(f"GPU memory of a training, {name}: {' to '.join(ends)}")

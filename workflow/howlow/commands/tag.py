@@ -88,14 +88,14 @@ def _results(tagger: Tagger, paths: Iterable[Path], top: int, bad: list[Path]) -
     for path in paths:
         try:
             with _without_remarks():
-                signal = audio.load_all(path, tagger.representation.sample_rate)
+                signal = audio.load_all(path, tagger.cell.sample_rate)
             tagged = tagging.tag(tagger, signal, path)
         except audio.AudioError as error:
             _report(str(error))
             bad.append(path)
             continue
         if tagged.is_repeated:
-            _report(f"{path}: {tagged.seconds:.2f} s, repeated to the {tagger.seconds:g} s that the model needs")
+            _report(f"{path}: {tagged.seconds:.2f} s, repeated to the {tagger.cell.seconds:g} s that the model needs")
         order = np.argsort(-tagged.probabilities, kind="stable")[:top]
         name = os.fsencode(path).decode("utf-8", "backslashreplace")  # the name of a file need not be text
         # Six digits, because further ones depend on the processor.

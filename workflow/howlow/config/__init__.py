@@ -14,7 +14,8 @@ from jsonschema.validators import extend
 from howlow import files, provenance
 from howlow.config import checks, strict_yaml
 from howlow.config.checks import suggestion
-from howlow.config.grids import representations as representations
+from howlow.config.grids import cells as cells
+from howlow.config.grids import options as options
 from howlow.errors import ConfigError
 
 SCHEMA_PATH = provenance.PACKAGE / "schemas" / "config.schema.yaml"

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from howlow import networks
-from howlow.config.grids import grid_items
+from howlow.config import grids
 from howlow.errors import ConfigError, ShapeError
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 
 RESERVED_NAMES = ("records", "sound")
 """Names that no dataset may have, because results/ has folders of these names for something else."""
@@ -19,7 +19,7 @@ MAX_TRAININGS = 100_000
 
 
 def check(config: dict[str, Any]) -> None:
-    """Check names, references, sizes, grids and folds; the default of `figure1` is filled in.
+    """Check names, references, sizes, grids and folds; the defaults of `figure1` and of the grids are filled in.
 
     Raises
     ------
@@ -28,6 +28,7 @@ def check(config: dict[str, Any]) -> None:
     """
     _check_names(config["datasets"])
     _check_references(config)
+    grids.complete(config)
     _check_size(config)
     _check_grids(config)
     _check_folds(config)
@@ -66,9 +67,8 @@ def _check_references(config: dict[str, Any]) -> None:
 
 
 def _check_size(config: dict[str, Any]) -> None:
-    axes = ("sample_rate", "n_mels", "hop_factor", "log_type")
-    grids = [entry for experiment in config["experiments"] for entry in experiment["grid"]]
-    n_cells = sum(math.prod(len(entry[axis]) for axis in axes) for entry in grids)
+    entries = [entry for experiment in config["experiments"] for entry in experiment["grid"]]
+    n_cells = sum(math.prod(len(entry[axis]) for axis in grids.AXES) for entry in entries)
     n_trainings = n_cells * len(config["seeds"])
     if n_trainings > MAX_TRAININGS:
         raise ConfigError(
@@ -90,25 +90,31 @@ def _check_folds(config: dict[str, Any]) -> None:
 
 def _check_grids(config: dict[str, Any]) -> None:
     for number, experiment in enumerate(config["experiments"]):
-        seen: set[Representation] = set()
-        for index, representation in grid_items(experiment):
-            where = f"experiments[{number}].grid[{index}]"
-            if representation in seen:
-                raise ConfigError(f"{where}: {representation.name} is in the grid twice")
-            seen.add(representation)
-            seconds = config["datasets"][experiment["dataset"]]["seconds"]
-            _check_buildable(where, experiment["model"], representation, seconds, experiment["options"])
+        stored, width = config["datasets"][experiment["dataset"]]["seconds"], experiment["options"]["width"]
+        seen: set[Cell] = set()
+        for index, cell in grids.grid_items(experiment):
+            where, name = f"experiments[{number}].grid[{index}]", cell.name(stored, width)
+            if cell in seen:
+                raise ConfigError(f"{where}: {name} is in the grid twice")
+            seen.add(cell)
+            if cell.seconds > stored:
+                raise ConfigError(
+                    f"{where}.seconds: {cell.seconds} s are longer than the clips of"
+                    f" datasets.{experiment['dataset']}, which have {stored} s; use at most that, or longer clips"
+                )
+            _check_buildable(where, name, cell, experiment)
 
 
-def _check_buildable(where: str, model: str, cell: Representation, seconds: float, options: dict[str, Any]) -> None:
+def _check_buildable(where: str, name: str, cell: Cell, experiment: dict[str, Any]) -> None:
+    model = experiment["model"]
     try:
         networks.check_bands(model, cell.sample_rate, cell.n_mels)
     except ShapeError as error:
         raise ConfigError(f"{where}.n_mels: {error}") from None
     try:
-        networks.check_frames(model, cell, seconds, options)
+        networks.check_frames(model, cell, experiment["options"])
     except ShapeError as error:
-        raise ConfigError(f"{where}.hop_factor: {cell.name} of {seconds} s: {error}") from None
+        raise ConfigError(f"{where}.hop_factor: {name} of {cell.seconds} s: {error}") from None
 
 
 def suggestion(word: Any, known: Any) -> str:

@@ -4,17 +4,33 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
+
+AXES = ("sample_rate", "n_mels", "hop_factor", "log_type", "bits", "seconds", "width")
+"""The keys of a grid's entry, in the order of the attributes of `Cell`."""
 
 
-def representations(experiment: dict[str, Any]) -> list[Representation]:
-    """The representations of an experiment, in the order of its grid."""
-    return [representation for _, representation in grid_items(experiment)]
+def complete(config: dict[str, Any]) -> None:
+    """Fill in the defaults of the axes that the schema has none for: the whole clips, and the width of the options."""
+    for experiment in config["experiments"]:
+        for entry in experiment["grid"]:
+            entry.setdefault("seconds", [config["datasets"][experiment["dataset"]]["seconds"]])
+            entry.setdefault("width", [experiment["options"]["width"]])
 
 
-def grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Representation]]:
-    """The representations of an experiment, each with the number of its entry in the grid."""
+def options(experiment: dict[str, Any]) -> dict[str, Any]:
+    """The options of the networks of an experiment, without the width, as each cell has its own."""
+    return {key: value for key, value in experiment["options"].items() if key != "width"}
+
+
+def cells(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Cell]:
+    """The cells of an experiment by the names of their folders, in the order of its grid."""
+    seconds, width = config["datasets"][experiment["dataset"]]["seconds"], experiment["options"]["width"]
+    return {cell.name(seconds, width): cell for _, cell in grid_items(experiment)}
+
+
+def grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Cell]]:
+    """The cells of an experiment, each with the number of its entry in the grid."""
     for index, entry in enumerate(experiment["grid"]):
-        axes = (entry["sample_rate"], entry["n_mels"], entry["hop_factor"], entry["log_type"])
-        for values in itertools.product(*axes):
-            yield index, Representation(*values)
+        for values in itertools.product(*(entry[axis] for axis in AXES)):
+            yield index, Cell(*values)

@@ -6,12 +6,13 @@ names of files, or the device on which a network is trained.
 """
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from howlow.config import ConfigError, paper, representations
+from howlow.config import ConfigError, cells, options, paper
 from howlow.data.datasets.registry import DATASETS
-from howlow.features.representation import Representation
+from howlow.features.representation import STORED_BITS, Cell
 
 Spec = dict[str, Any]
 
@@ -55,7 +56,7 @@ def shards(config: Spec, dataset: str) -> list[str]:
 def sample_rates(config: Spec, dataset: str) -> list[int]:
     """All sample rates at which an experiment uses a dataset, in Hz."""
     used = [e for e in config["experiments"] if e["dataset"] == dataset]
-    return sorted({cell.sample_rate for experiment in used for cell in representations(experiment)})
+    return sorted({cell.sample_rate for experiment in used for cell in cells(config, experiment).values()})
 
 
 def download(config: Spec, dataset: str) -> Spec:
@@ -131,7 +132,7 @@ def excluded(config: Spec, dataset: str) -> Spec:
     return {"sample_rates": sample_rates(config, dataset), "shards": shards(config, dataset)}
 
 
-def train(config: Spec, experiment: Spec, cell: Representation, seed: int) -> Spec:
+def train(config: Spec, experiment: Spec, cell: Cell, seed: int) -> Spec:
     """The specification of training one cell with one seed."""
     n_folds = config["datasets"][experiment["dataset"]].get("folds")
     return of_training(trainings(config, experiment), cell, seed, fold(config["seeds"], seed, n_folds))
@@ -146,23 +147,18 @@ def trainings(config: Spec, experiment: Spec) -> Spec:
     """The part that the specifications of all trainings of an experiment have in common."""
     return {
         "model": experiment["model"],
-        "options": experiment["options"],
-        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "options": options(experiment),
+        "quantizer": config["spectrograms"]["quantizer"],
         "training": {key: value for key, value in experiment["training"].items() if key != "device"},
     }
 
 
-def of_training(common: Spec, cell: Representation, seed: int, fold: int | None = None) -> Spec:
+def of_training(common: Spec, cell: Cell, seed: int, fold: int | None = None) -> Spec:
     """The specification of one training, from what `trainings` and `fold` give."""
-    of_fold = {} if fold is None else {"fold": fold}
-    return of_fold | {
-        **common,
-        "hop_factor": cell.hop_factor,
-        "log_type": cell.log_type,
-        "n_mels": cell.n_mels,
-        "sample_rate": cell.sample_rate,
-        "seed": seed,
-    }
+    spec = common | asdict(cell) | {"seed": seed}
+    if cell.bits == STORED_BITS:
+        del spec["quantizer"]
+    return spec | ({} if fold is None else {"fold": fold})
 
 
 def evaluate(config: Spec) -> Spec:
@@ -172,24 +168,20 @@ def evaluate(config: Spec) -> Spec:
 
 def cost(config: Spec, experiment: Spec) -> Spec:
     """The specification of computing the costs of all cells of an experiment."""
-    return {
-        "cells": [cell.name for cell in representations(experiment)],
+    return names_of(config, experiment) | {
         "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
-        "options": experiment["options"],
-        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "options": options(experiment),
     }
 
 
 def times(config: Spec, experiment: Spec) -> Spec:
     """The specification of measuring the times of all cells of an experiment."""
-    return {
+    return names_of(config, experiment) | {
         "batch_size": experiment["training"]["batch_size"],
-        "cells": [cell.name for cell in representations(experiment)],
         "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
-        "options": experiment["options"],
-        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "options": options(experiment),
         "threads": experiment["training"]["threads"],
         "window": config["spectrograms"]["window"],
     }
@@ -197,24 +189,27 @@ def times(config: Spec, experiment: Spec) -> Spec:
 
 def aggregate(config: Spec, experiment: Spec) -> Spec:
     """The specification of collecting the results of an experiment, with those that the results must come from."""
-    dataset, cells = experiment["dataset"], representations(experiment)
+    dataset = experiment["dataset"]
     n_folds = config["datasets"][dataset].get("folds")
-    stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells})
-    return ({"folds": n_folds} if n_folds else {}) | {
-        "cells": [cell.name for cell in cells],
-        "dataset": dataset,
-        "model": experiment["model"],
-        "seeds": config["seeds"],
-        "stores": {
-            f"{sample_rate}/{n_mels}": {
-                "decode": decode(config, dataset, sample_rate),
-                "spectrum": spectrum(config),
-                "mel": mel(config, sample_rate, n_mels),
-            }
-            for sample_rate, n_mels in stores
-        },
-        "trainings": trainings(config, experiment),
-    }
+    stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells(config, experiment).values()})
+    return (
+        names_of(config, experiment)
+        | ({"folds": n_folds} if n_folds else {})
+        | {
+            "dataset": dataset,
+            "model": experiment["model"],
+            "seeds": config["seeds"],
+            "stores": {
+                f"{sample_rate}/{n_mels}": {
+                    "decode": decode(config, dataset, sample_rate),
+                    "spectrum": spectrum(config),
+                    "mel": mel(config, sample_rate, n_mels),
+                }
+                for sample_rate, n_mels in stores
+            },
+            "trainings": trainings(config, experiment),
+        }
+    )
 
 
 def collect(config: Spec) -> Spec:
@@ -259,10 +254,18 @@ def tradeoff(config: Spec) -> Spec:
     return config["statistics"] | {"experiments": _pairs(config["experiments"]), "shown": config["figure1"]}
 
 
-def cells(config: Spec, experiment: Spec) -> Spec:
-    """The specification of what reads a file of every cell and seed of an experiment, such as a figure."""
+def names_of(config: Spec, experiment: Spec) -> Spec:
+    """The names of the cells of an experiment, for `howlow.features.representation.cells_of`."""
     return {
-        "cells": [cell.name for cell in representations(experiment)],
+        "cells": list(cells(config, experiment)),
+        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "width": experiment["options"]["width"],
+    }
+
+
+def every_run(config: Spec, experiment: Spec) -> Spec:
+    """The specification of what reads a file of every cell and seed of an experiment, such as a figure."""
+    return names_of(config, experiment) | {
         "dataset": experiment["dataset"],
         "model": experiment["model"],
         "seeds": config["seeds"],
@@ -273,17 +276,15 @@ def bootstrap(config: Spec, experiment: Spec) -> Spec:
     """The specification of resampling the test clips of an experiment; with folds, it has the fold of each seed."""
     n_folds = config["datasets"][experiment["dataset"]].get("folds")
     folds = [fold(config["seeds"], seed, n_folds) for seed in config["seeds"]]
-    return cells(config, experiment) | ({"folds": folds} if n_folds else {})
+    return every_run(config, experiment) | ({"folds": folds} if n_folds else {})
 
 
 def sonify(config: Spec, experiment: Spec) -> Spec:
     """The specification of turning the representations of an experiment back into sound."""
-    dataset = experiment["dataset"]
-    return {
-        "cells": [cell.name for cell in representations(experiment)],
+    return names_of(config, experiment) | {
         "clips": config["sound"]["n_clips"],
         "methods": config["sound"]["methods"],
-        "seconds": config["datasets"][dataset]["seconds"],
+        "quantizer": config["spectrograms"]["quantizer"],
         "window": config["spectrograms"]["window"],
     }
 

@@ -32,7 +32,6 @@ def sonify(
     spectrogram : np.ndarray [shape=(n_mels, n_frames)], as training reads it: compressed, at the representation's hop
     representation : that of the spectrogram
     method : `noise` or `griffin_lim`, see the functions of these names
-    seconds : float, length of the clip
 
     Returns
     -------
@@ -45,10 +44,10 @@ def sonify(
     """
     if method not in METHODS:
         raise ValueError(f"method is {' or '.join(map(repr, METHODS))}, not {method!r}")
-    expected = (representation.n_mels, representation.n_frames(seconds))
+    expected = (representation.n_mels, representation.n_frames)
     if spectrogram.shape != expected:
-        raise ValueError(f"a clip's {representation.name} has the shape {expected}, not {spectrogram.shape}")
-    length = n_samples(representation.sample_rate, seconds)
+        raise ValueError(f"a clip at {representation} has the shape {expected}, not {spectrogram.shape}")
+    length = n_samples(representation.sample_rate, representation.seconds)
     spectrum = invert_mel(expand(spectrogram, representation.log_type), representation.sample_rate)
     spectrum = np.repeat(spectrum, representation.hop_factor, axis=0)[: n_frames(length)]
     return limit(noise(spectrum, length) if method == "noise" else griffin_lim(spectrum, length))

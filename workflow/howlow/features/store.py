@@ -1,6 +1,7 @@
 """The store of spectrograms: one .npy file for each shard, at x1 and in dB, read through memory maps.
 
-Larger hops take every k-th frame, and `log` is computed from `db`, so that neither takes storage.
+Larger hops take every k-th frame, shorter clips the frames at the centre, fewer bits round the values, and `log` is
+computed from `db`, so that none of these takes storage.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from howlow import files, provenance
-from howlow.features import mel
+from howlow.features import mel, quantizer
+from howlow.features.quantizer import Quantizer
 
 
 class StoreError(files.DamagedFileError):
@@ -24,14 +26,16 @@ class Store:
     Attributes
     ----------
     clip_ids : list of str, in the order of the indices that `read` takes
+    quantizer : Quantizer or None, by which values are rounded after `copy`; None leaves them as they are stored
     """
 
     clip_ids: list[str]
-    _shards: list[np.ndarray]  # each (n_clips, n_mels, n_frames at x1), a memory map
+    _shards: list[np.ndarray]  # each (n_clips, n_mels, n_frames at x1), a view of a memory map
     _shard_of: np.ndarray  # (n_clips,)
     _row_of: np.ndarray  # (n_clips,)
     _hop_factor: int
     _log_type: str
+    quantizer: Quantizer | None = None
 
     @property
     def n_mels(self) -> int:
@@ -66,6 +70,8 @@ class Store:
         """
         batch = np.empty((len(indices), self.n_mels, self.n_frames), np.float32)
         self.copy(batch, indices, np.zeros(len(indices), int))
+        if self.quantizer is not None:
+            batch = quantizer.values(quantizer.codes(batch, self.quantizer), self.quantizer)
         return mel.from_db(batch, self._log_type)
 
     def copy(self, out: np.ndarray, indices: np.ndarray, starts: np.ndarray) -> None:
@@ -83,16 +89,33 @@ class Store:
             row[:] = clip[:, start * hop : (start + out.shape[2]) * hop : hop]
 
 
-def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Store:
+def open_store(
+    manifest_path: Path | str,
+    hop_factor: int,
+    log_type: str,
+    *,
+    n_frames: int | None = None,
+    quantizer: Quantizer | None = None,
+) -> Store:
     """Open a store by its manifest, at one hop and log type.
+
+    Parameters
+    ----------
+    n_frames : int, number of frames at x1 that are read of each clip, those at its centre; None reads all
+    quantizer : by which the values are rounded
 
     Raises
     ------
     StoreError
-        if a shard is missing, or if its shape is not that of the manifest
+        if a shard is missing, if its shape is not that of the manifest, or if the clips have fewer than `n_frames`
     """
     manifest = files.read_json(manifest_path)
     folder = Path(manifest_path).parent
+    n_stored = manifest["n_frames"]
+    n_frames = n_stored if n_frames is None else n_frames
+    if n_frames > n_stored:
+        raise StoreError(f"{manifest_path}: its clips have {n_stored} frames at x1, fewer than the {n_frames} to read")
+    first = (n_stored - n_frames) // 2
     clip_ids: list[str] = []
     shards: list[np.ndarray] = []
     shard_of: list[int] = []
@@ -101,14 +124,14 @@ def open_store(manifest_path: Path | str, hop_factor: int, log_type: str) -> Sto
         if not shard["clip_ids"]:
             continue
         path = folder / shard["file"]
-        array = open_shard(path, (len(shard["clip_ids"]), manifest["n_mels"], manifest["n_frames"]))
+        array = open_shard(path, (len(shard["clip_ids"]), manifest["n_mels"], n_stored))
         shard_of += [len(shards)] * len(array)
         row_of += range(len(array))
-        shards.append(array)
+        shards.append(array[:, :, first : first + n_frames])
         clip_ids += shard["clip_ids"]
     if not shards:
         raise StoreError(f"{manifest_path}: holds no clip")
-    return Store(clip_ids, shards, np.array(shard_of), np.array(row_of), hop_factor, log_type)
+    return Store(clip_ids, shards, np.array(shard_of), np.array(row_of), hop_factor, log_type, quantizer)
 
 
 def open_shard(path: Path, shape: tuple[int, ...]) -> np.ndarray:

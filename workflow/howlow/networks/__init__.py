@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from howlow.errors import ShapeError
 from howlow.features.bands import max_mel_bands
-from howlow.features.representation import CLIP_SECONDS, Representation
+from howlow.features.representation import CLIP_SECONDS, Cell
 from howlow.networks.registry import network
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def build(
     n_mels: int,
     hop_factor: int,
     n_tags: int,
+    width: float = 1.0,
     seconds: float = CLIP_SECONDS,
     **options: Any,
 ) -> "nn.Module":
@@ -30,12 +31,10 @@ def build(
     n_mels : int, number of mel bands
     hop_factor : int, the hop in units of 256 samples
     n_tags : int
+    width : float, factor for the number of filters; the paper's is 1
     seconds : float, length of the clips; it decides VGG-CNN's pooling
-    options : those of the network, such as
-
-        - width : float, factor for the number of filters; the paper's is 1
-        - batch_norm_momentum : float, share of the newest batch in the running statistics, as in PyTorch; the paper's
-          is 0.01, and a training of fewer than some 500 steps needs more
+    options : those of the network, such as `batch_norm_momentum`, the share of the newest batch in the running
+        statistics, as in PyTorch; the paper's is 0.01, and a training of fewer than some 500 steps needs more
 
     Raises
     ------
@@ -44,16 +43,17 @@ def build(
     ValueError
         if there is no such network
     """
-    cell = Representation(sample_rate, n_mels, hop_factor, "db")  # the log type does not matter here
-    return build_cell(name, cell, n_tags=n_tags, seconds=seconds, options=options)
+    # The log type does not matter here.
+    cell = Cell(sample_rate, n_mels, hop_factor, "db", seconds=seconds, width=width)
+    return build_cell(name, cell, n_tags=n_tags, options=options)
 
 
-def build_cell(name: str, cell: Representation, *, n_tags: int, seconds: float, options: dict[str, Any]) -> "nn.Module":
-    """Build the network of one cell, from its representation and the options of the configuration; see `build`."""
-    return network(name).build(cell, n_tags=n_tags, seconds=seconds, **options)
+def build_cell(name: str, cell: Cell, *, n_tags: int, options: dict[str, Any]) -> "nn.Module":
+    """Build the network of one cell, with the options of the configuration; see `build`."""
+    return network(name).build(cell, n_tags=n_tags, **options)
 
 
-def segment_frames(name: str, cell: Representation, options: dict[str, Any]) -> int | None:
+def segment_frames(name: str, cell: Cell, options: dict[str, Any]) -> int | None:
     """Length of the segments that a network works on: 3 s unless the options say otherwise. None for whole clips."""
     return (options.get("segment_frames") or cell.segment_frames) if network(name).WORKS_ON_SEGMENTS else None
 
@@ -71,14 +71,13 @@ def check_bands(name: str, sample_rate: int, n_mels: int) -> None:
         raise ShapeError(f"{name} at {sample_rate} Hz takes {fewest} to {most} mel bands, not {n_mels}")
 
 
-def check_frames(name: str, cell: Representation, seconds: float, options: dict[str, Any]) -> None:
-    """Refuse representations with too few frames for the network.
+def check_frames(name: str, cell: Cell, options: dict[str, Any]) -> None:
+    """Refuse cells with too few frames for the network.
 
     Parameters
     ----------
     name : that of the network
-    cell : the representation
-    seconds : length of the clips
+    cell : the cell
     options : the network's options, such as `segment_frames`
 
     Raises
@@ -86,4 +85,4 @@ def check_frames(name: str, cell: Representation, seconds: float, options: dict[
     ShapeError
         if the network can't be built for clips of this length
     """
-    network(name).check_frames(cell, seconds, options)
+    network(name).check_frames(cell, options)

@@ -3,7 +3,6 @@
 import copy
 import math
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,8 +32,3 @@ def macs(model: nn.Module, n_mels: int, n_frames: int) -> int:
 def parameters(model: nn.Module) -> int:
     """The number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def bytes_per_clip(n_mels: int, n_frames: int, dtype: str) -> int:
-    """The number of bytes of one clip's stored spectrogram at this resolution."""
-    return n_mels * n_frames * np.dtype(dtype).itemsize

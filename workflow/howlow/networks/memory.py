@@ -4,10 +4,11 @@ The feature maps of the first layer dominate the memory of the networks. The con
 things of their size, exist at once. `python benchmarks/memory.py` measures that on narrow networks and few clips.
 """
 
+from dataclasses import fields
 from math import ceil
 from typing import Any
 
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.networks import segment_frames
 from howlow.networks.registry import network
 
@@ -100,7 +101,7 @@ def _training_values(spec: dict[str, Any], n_maps: float) -> float:
 
 def _scoring_values(spec: dict[str, Any], n_clips: int) -> float:
     """Number of values that are held while `n_clips` whole clips are scored."""
-    n_inputs = ceil(_cell(spec).n_frames(spec["seconds"]) / _input_frames(spec))
+    n_inputs = ceil(_cell(spec).n_frames / _input_frames(spec))
     return network(spec["model"]).SCORING_MAPS * n_clips * n_inputs * _map_values(spec)
 
 
@@ -112,8 +113,8 @@ def _map_values(spec: dict[str, Any]) -> float:
 def _input_frames(spec: dict[str, Any]) -> int:
     """Number of frames of an input."""
     cell = _cell(spec)
-    return segment_frames(spec["model"], cell, spec["options"]) or cell.n_frames(spec["seconds"])
+    return segment_frames(spec["model"], cell, spec["options"]) or cell.n_frames
 
 
-def _cell(spec: dict[str, Any]) -> Representation:
-    return Representation(spec["sample_rate"], spec["n_mels"], spec["hop_factor"], spec["log_type"])
+def _cell(spec: dict[str, Any]) -> Cell:
+    return Cell(**{field.name: spec[field.name] for field in fields(Cell)})

@@ -6,7 +6,7 @@ The layers are in `musicnn_layers.py`, because the configuration is checked with
 from typing import TYPE_CHECKING, Any
 
 from howlow.errors import ShapeError
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.networks.keras import BATCH_NORM_MOMENTUM
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ SCORING_MAPS = 1.0
 
 
 def build(
-    cell: Representation,
+    cell: Cell,
     *,
     n_tags: int,
-    seconds: float,
-    width: float = 1.0,
     batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     orientation: str = "intended",
     filters: int = 32,
     segment_frames: int | None = None,
 ) -> "nn.Module":
-    """Build the network, see `howlow.networks.build`. The length of the clips does not matter.
+    """Build the network, see `howlow.networks.build`.
+
+    The length of the clips does not matter. The width is a factor for the number of filters of every layer after the
+    first.
 
     Parameters
     ----------
-    width : factor for the number of filters of every layer after the first
     orientation : `intended` or `published`, see `howlow.networks.musicnn_layers.MUSICNN`
     filters : number of temporal filters of each length; the paper's is 32, and 16 for the MSD
     segment_frames : length of the segments; None is 3 s
@@ -52,14 +52,14 @@ def build(
         heights=timbre_heights(cell.n_mels),
         orientation=orientation,
         filters=filters,
-        width=width,
+        width=cell.width,
         batch_norm_momentum=batch_norm_momentum,
     )
 
 
-def check_frames(cell: Representation, seconds: float, options: dict[str, Any]) -> None:
+def check_frames(cell: Cell, options: dict[str, Any]) -> None:
     """Refuse segments that do not fit the clips, or that the filters do not fit; raises ShapeError."""
-    n_frames = cell.n_frames(seconds)
+    n_frames = cell.n_frames
     segment_frames = options.get("segment_frames") or cell.segment_frames
     if not 2 <= segment_frames <= n_frames:
         raise ShapeError(
@@ -68,7 +68,7 @@ def check_frames(cell: Representation, seconds: float, options: dict[str, Any]) 
     check_filters(cell.n_mels, segment_frames, options.get("orientation", "intended"))
 
 
-def map_values(cell: Representation, n_frames: int, options: dict[str, Any]) -> float:
+def map_values(cell: Cell, n_frames: int, options: dict[str, Any]) -> float:
     """Number of values in the first layer's maps of one segment."""
     n_filters = 14 * options["filters"] * 1.2  # six shapes of filters; 1.2 covers both orientations
     return n_filters * cell.n_mels * n_frames

@@ -7,7 +7,7 @@ of the configuration. The trainings of a network do not depend on this file: a f
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,13 +36,13 @@ class Network(Protocol):
     WORKS_ON_SEGMENTS: bool
     SCORING_MAPS: float
 
-    def build(self, cell: Representation, *, n_tags: int, seconds: float, **options: Any) -> "nn.Module":
-        """Build the network for a representation; see `howlow.networks.build`."""
+    def build(self, cell: Cell, *, n_tags: int, **options: Any) -> "nn.Module":
+        """Build the network of a cell; see `howlow.networks.build`."""
 
-    def check_frames(self, cell: Representation, seconds: float, options: dict[str, Any]) -> None:
+    def check_frames(self, cell: Cell, options: dict[str, Any]) -> None:
         """Raise a ShapeError if the network can't be built for clips of this length."""
 
-    def map_values(self, cell: Representation, n_frames: int, options: dict[str, Any]) -> float:
+    def map_values(self, cell: Cell, n_frames: int, options: dict[str, Any]) -> float:
         """Number of values in the first layer's maps of one input of `n_frames` frames."""
 
 

@@ -11,7 +11,7 @@ configuration is checked without importing PyTorch.
 from typing import TYPE_CHECKING, Any
 
 from howlow.errors import ShapeError
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.networks.keras import BATCH_NORM_MOMENTUM
 
 if TYPE_CHECKING:
@@ -56,28 +56,26 @@ MIN_FRAMES = 20
 
 
 def build(
-    cell: Representation,
+    cell: Cell,
     *,
     n_tags: int,
-    seconds: float,
-    width: float = 1.0,
     batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
 ) -> "nn.Module":
     """Build the network, see `howlow.networks.build`."""
     from howlow.networks.vgg_layers import VGG
 
-    n_filters = [max(1, round(n * width)) for n in N_FILTERS]
-    return VGG(windows(cell.n_mels, cell.n_frames(seconds)), n_filters, n_tags, batch_norm_momentum)
+    n_filters = [max(1, round(n * cell.width)) for n in N_FILTERS]
+    return VGG(windows(cell.n_mels, cell.n_frames), n_filters, n_tags, batch_norm_momentum)
 
 
-def check_frames(cell: Representation, seconds: float, options: dict[str, Any]) -> None:
+def check_frames(cell: Cell, options: dict[str, Any]) -> None:
     """Refuse clips with too few frames; raises ShapeError."""
-    windows(cell.n_mels, cell.n_frames(seconds))
+    windows(cell.n_mels, cell.n_frames)
 
 
-def map_values(cell: Representation, n_frames: int, options: dict[str, Any]) -> float:
+def map_values(cell: Cell, n_frames: int, options: dict[str, Any]) -> float:
     """Number of values in the first layer's maps of one clip."""
-    return N_FILTERS[0] * options["width"] * cell.n_mels * n_frames
+    return N_FILTERS[0] * cell.width * cell.n_mels * n_frames
 
 
 def windows(n_mels: int, n_frames: int) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from howlow import networks
 from howlow.errors import HowlowError, ShapeError
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.planning.forecast import FEW_CLIPS
 
 PAPER_S = 29.1
@@ -107,8 +107,8 @@ def _length(durations_s: Sequence[float]) -> tuple[float, float]:
 def _fits(hop_factor: int, seconds: float, width: float) -> bool:
     try:
         for rate in _RATES_HZ:
-            cell = Representation(rate, min(_N_MELS), hop_factor, "db")
-            networks.check_frames("vgg", cell, seconds, {"width": width})
+            cell = Cell(rate, min(_N_MELS), hop_factor, "db", seconds=seconds, width=width)
+            networks.check_frames("vgg", cell, {})
     except ShapeError:
         return False
     return True

@@ -8,12 +8,13 @@ import pandas as pd
 import torch
 
 from howlow import networks
-from howlow.config import representations, specs
+from howlow.config import cells, options, specs
 from howlow.data import datasets, demo
 from howlow.data.datasets.metadata import chosen_tags
 from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import SPLITS, Tracks
-from howlow.features.representation import Representation, n_samples
+from howlow.features import quantizer
+from howlow.features.representation import Cell, Representation, n_samples
 from howlow.networks import cost
 
 FEW_CLIPS = 3000
@@ -118,12 +119,13 @@ def stores(config: dict[str, Any], dataset: str, n_clips: int) -> pd.DataFrame:
     -------
     pd.DataFrame with the columns sample_rate_hz, n_mels, n_frames, bytes_per_clip, total_bytes
     """
-    cells = {cell for e in config["experiments"] if e["dataset"] == dataset for cell in representations(e)}
+    experiments = [experiment for experiment in config["experiments"] if experiment["dataset"] == dataset]
+    used = [cell for experiment in experiments for cell in cells(config, experiment).values()]
     rows = []
-    for sample_rate, n_mels in sorted({(cell.sample_rate, cell.n_mels) for cell in cells}):
-        n_frames = Representation(sample_rate, n_mels, 1, "db").n_frames(config["datasets"][dataset]["seconds"])
-        size = cost.bytes_per_clip(n_mels, n_frames, config["spectrograms"]["dtype"])
-        rows.append([sample_rate, n_mels, n_frames, size, size * n_clips])
+    for sample_rate, n_mels in sorted({(cell.sample_rate, cell.n_mels) for cell in used}):
+        stored = Representation(sample_rate, n_mels, 1, "db", seconds=config["datasets"][dataset]["seconds"])
+        size = quantizer.bytes_per_clip(stored, config["spectrograms"]["dtype"])
+        rows.append([sample_rate, n_mels, stored.n_frames, size, size * n_clips])
     return pd.DataFrame(rows, columns=["sample_rate_hz", "n_mels", "n_frames", "bytes_per_clip", "total_bytes"])
 
 
@@ -144,12 +146,10 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
     """
     rows = []
     for experiment in config["experiments"]:
-        cells = representations(experiment)
-        seconds = config["datasets"][experiment["dataset"]]["seconds"]
-        macs = [_macs(experiment, cell, seconds, n_tags) for cell in cells]
+        macs = [_macs(experiment, cell, n_tags) for cell in cells(config, experiment).values()]
         n_train, epochs = sizes[experiment["dataset"]]["train"], experiment["training"]["epochs"]
         flop = _flop(sum(macs), n_train, epochs) * len(config["seeds"])
-        n_trainings = len(cells) * len(config["seeds"])
+        n_trainings = len(macs) * len(config["seeds"])
         rows.append(
             [experiment["dataset"], experiment["model"], n_trainings, epochs, min(macs) / 1e9, max(macs) / 1e9, flop]
         )
@@ -159,19 +159,17 @@ def trainings(config: dict[str, Any], sizes: dict[str, dict[str, int]], n_tags: 
 
 def training_flop(config: dict[str, Any], experiment: dict[str, Any], n_train: int, n_tags: int = 50) -> list[float]:
     """The floating-point operations of one training of each cell of an experiment, without those of scoring."""
-    seconds, epochs = config["datasets"][experiment["dataset"]]["seconds"], experiment["training"]["epochs"]
-    cells = representations(experiment)
-    return [_flop(_macs(experiment, cell, seconds, n_tags), n_train, epochs) for cell in cells]
+    epochs = experiment["training"]["epochs"]
+    macs = [_macs(experiment, cell, n_tags) for cell in cells(config, experiment).values()]
+    return [_flop(of_cell, n_train, epochs) for of_cell in macs]
 
 
 def _flop(macs: int, n_train: int, epochs: int) -> float:
     return 2.0 * _PASSES * macs * n_train * epochs
 
 
-def _macs(experiment: dict[str, Any], cell: Representation, seconds: float, n_tags: int) -> int:
+def _macs(experiment: dict[str, Any], cell: Cell, n_tags: int) -> int:
     with torch.device("meta"):
-        model = networks.build_cell(
-            experiment["model"], cell, n_tags=n_tags, seconds=seconds, options=experiment["options"]
-        )
+        model = networks.build_cell(experiment["model"], cell, n_tags=n_tags, options=options(experiment))
     # MUSICNN trains on one segment of a clip.
-    return cost.macs(model, cell.n_mels, getattr(model, "segment_frames", cell.n_frames(seconds)))
+    return cost.macs(model, cell.n_mels, getattr(model, "segment_frames", cell.n_frames))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
-from howlow.config import representations, specs
+from howlow.config import cells, specs
 from howlow.features import mel
 from howlow.features.representation import n_frames, n_samples
 from howlow.planning import forecast
@@ -114,6 +114,6 @@ def _bands(config: dict[str, Any], dataset: str) -> dict[int, set[int]]:
     bands: dict[int, set[int]] = defaultdict(set)
     for experiment in config["experiments"]:
         if experiment["dataset"] == dataset:
-            for cell in representations(experiment):
+            for cell in cells(config, experiment).values():
                 bands[cell.sample_rate].add(cell.n_mels)
     return bands

@@ -11,8 +11,8 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
 
-from howlow.features import mel
-from howlow.features.representation import Representation, n_samples
+from howlow.features import mel, quantizer
+from howlow.features.representation import Cell, n_samples
 from howlow.features.store import Store
 from howlow.networks import memory
 from howlow.results import spread
@@ -121,14 +121,14 @@ def extraction(sample_rate: int, n_mels: int, seconds: float, window: str, dtype
     return {"extraction_ms": Task(extract, 1000)}
 
 
-def inference(model: nn.Module, cell: Representation, seconds: float, device: torch.device) -> dict[str, Task]:
+def inference(model: nn.Module, cell: Cell, device: torch.device) -> dict[str, Task]:
     """The inference of a clip in batches of each size of `BATCHES`, as clips are scored, in ms.
 
     Large batches are computed in equal parts of `memory.SCORE_BATCH` clips, and one part is timed.
     """
 
     def of_batch(n_clips: int) -> Task:
-        spectrograms = torch.randn(n_clips, 1, cell.n_mels, cell.n_frames(seconds), device=device)
+        spectrograms = torch.randn(n_clips, 1, cell.n_mels, cell.n_frames, device=device)
         _wait(device)
 
         def infer() -> None:
@@ -145,8 +145,7 @@ def inference(model: nn.Module, cell: Representation, seconds: float, device: to
 
 def epoch(
     model: nn.Module,
-    cell: Representation,
-    seconds: float,
+    cell: Cell,
     device: torch.device,
     *,
     n_clips: int,
@@ -156,15 +155,17 @@ def epoch(
 ) -> dict[str, Task]:
     """The training steps of an epoch of `n_clips` training clips, in seconds: one step, times their number.
 
-    A step takes a batch of stored spectrograms, derives hop and log type, and does all else that training does. The
-    remainder counts as a full step. Reading from a disk and scoring the validation clips are not part of it.
+    A step takes a batch of stored spectrograms, derives hop, log type and bits, and does all else that training does.
+    The remainder counts as a full step. Reading from a disk and scoring the validation clips are not part of it.
     """
     sizes = batches.batch_sizes(n_clips, batch_size)
     size, rng = sizes[0], np.random.default_rng(0)
-    shape = (size, cell.n_mels, Representation(cell.sample_rate, cell.n_mels, 1, "db").n_frames(seconds))
+    shape = (size, cell.n_mels, cell.n_frames_at_x1)
     decibels = (15 * rng.standard_normal(shape, np.float32) - 40).astype(dtype)
     clip_ids = list(map(str, range(size)))
-    store = Store(clip_ids, [decibels], np.zeros(size, int), np.arange(size), cell.hop_factor, cell.log_type)
+    rounded_by = quantizer.over_the_whole_range(cell.bits)
+    places = np.zeros(size, int), np.arange(size)
+    store = Store(clip_ids, [decibels], *places, cell.hop_factor, cell.log_type, rounded_by)
     feed = batches.feed(store, device)
     clips = loop.Clips(np.arange(size), rng.random((size, n_tags)) < 0.5)
     segments = loop._draw_segments(model, feed, size, rng)

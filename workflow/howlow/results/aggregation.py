@@ -1,6 +1,7 @@
 """Collects the results of an experiment in two tables, after a check that they belong to it."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from howlow.data.tracks import read as read_tracks
 from howlow.errors import HowlowError
 from howlow.evaluation.metrics import MACRO
 from howlow.evaluation.scores import read_metrics
-from howlow.features.representation import Representation
+from howlow.features.representation import cells_of
 from howlow.features.store import content_digest
 from howlow.names import CELL, METRICS
 from howlow.provenance import records
@@ -58,8 +59,7 @@ def check(spec: dict[str, Any], results: Path, code: dict[str, dict[str, str]]) 
         origin["decode"]["spec"] = found["origin"]["decode"]["spec"] | origin["decode"]["spec"]
         _refuse(path, {"origin": origin})
         manifests[store] = content_digest(found)
-    for name in spec["cells"]:
-        cell = Representation.parse(name)
+    for name, cell in cells_of(spec).items():
         inputs = {"manifest": manifests[f"{cell.sample_rate}/{cell.n_mels}"], "tracks": tracks}
         for seed in spec["seeds"]:
             path = results / dataset / spec["model"] / name / f"seed{seed}" / "run.json"
@@ -87,20 +87,20 @@ def runs(spec: dict[str, Any], results: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame with the columns `KEYS`, seed, roc_auc, pr_auc, best_epoch, train_seconds, device, torch (its version),
-    `VALIDATION`
+    `VALIDATION`, cell (the name of its folder)
     """
     rows = []
     dataset, model = spec["dataset"], spec["model"]
-    for name in spec["cells"]:
+    for name, cell in cells_of(spec).items():
         folder = results / dataset / model / name
         macro = _macro(folder / "metrics.csv")
         for seed in spec["seeds"]:
             run = files.read_json(folder / f"seed{seed}" / "run.json")
             test, validation = (macro.loc[(seed, split), list(METRICS)] for split in ("test", "validation"))
             made_by = [run["best_epoch"], run["train_seconds"], run["device"], run["versions"]["torch"]]
-            rows.append([*_keys(dataset, model, Representation.parse(name)), seed, *test, *made_by, *validation])
+            rows.append([dataset, model, *astuple(cell), seed, *test, *made_by, *validation, name])
     facts = ["best_epoch", "train_seconds", "device", "torch"]
-    return pd.DataFrame(rows, columns=[*KEYS, "seed", *METRICS, *facts, *VALIDATION])
+    return pd.DataFrame(rows, columns=[*KEYS, "seed", *METRICS, *facts, *VALIDATION, "cell"])
 
 
 def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataFrame:
@@ -108,21 +108,22 @@ def summary(spec: dict[str, Any], results: Path, runs: pd.DataFrame) -> pd.DataF
 
     With folds, the standard deviations are of runs whose folds were brought to the same level, see `level`.
     """
-    groups = runs.groupby(KEYS, sort=False)
+    groups = runs.groupby([*KEYS, "cell"], sort=False)
     n_folds = spec.get("folds", 0)
     folds = [specs.fold(spec["seeds"], seed, n_folds) for seed in runs["seed"]]
-    deviations = level(runs, folds).groupby(KEYS, sort=False) if n_folds else groups
+    deviations = level(runs, folds).groupby([*KEYS, "cell"], sort=False) if n_folds else groups
     table = groups.agg(n_seeds=("seed", "size")).assign(n_folds=n_folds)
     table = table.join(_moments(groups, deviations, list(METRICS))).reset_index()
     on_validation = _moments(groups, deviations, VALIDATION).reset_index()
     made_on = groups[["device", "torch"]].agg(_listed).reset_index()
-    table = table.merge(_costs(results, spec["dataset"], spec["model"]), on=KEYS, how="left", validate="one_to_one")
+    costs = pd.read_csv(results / spec["dataset"] / spec["model"] / "cost.csv")
+    table = table.merge(costs, on="cell", how="left", validate="one_to_one")
     stores = table[["dataset", "sample_rate_hz", "n_mels"]].itertuples(index=False)
     counts = [_clip_counts(results, *store) for store in stores]
     table = table.assign(n_clips=[used for used, _ in counts], n_excluded=[excluded for _, excluded in counts])
     for further in (made_on, on_validation):
-        table = table.merge(further, on=KEYS, how="left", validate="one_to_one")
-    return table
+        table = table.merge(further.drop(columns=KEYS), on="cell", how="left", validate="one_to_one")
+    return table[[*table.columns.drop("cell"), "cell"]]
 
 
 def of_cells(spec: dict[str, Any], results: Path) -> list[Path]:
@@ -176,13 +177,3 @@ def _clip_counts(results: Path, dataset: str, sample_rate: int, n_mels: int) -> 
 def _macro(path: Path) -> pd.DataFrame:
     table = read_metrics(path)
     return table[table["tag"] == MACRO].set_index(["seed", "split"])
-
-
-def _costs(results: Path, dataset: str, model: str) -> pd.DataFrame:
-    table = pd.read_csv(results / dataset / model / "cost.csv")
-    keys = [_keys(dataset, model, Representation.parse(name)) for name in table["cell"]]
-    return pd.concat([pd.DataFrame(keys, columns=KEYS), table.drop(columns="cell")], axis=1)
-
-
-def _keys(dataset: str, model: str, cell: Representation) -> list[Any]:
-    return [dataset, model, cell.sample_rate, cell.n_mels, cell.hop_factor, cell.log_type]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howlow.names import LOG_NAMES, METRICS
+from howlow.names import LOG_NAMES, METRICS, fraction
 from howlow.networks.registry import NETWORKS
 from howlow.results.estimates import ALPHA
 from howlow.results.steps import PAPERS_STEPS
@@ -22,6 +22,9 @@ _NAMES = {
     "n_mels": lambda before, after: f"{before} to {after} bands",
     "hop_factor": lambda before, after: f"hop x{before} to x{after}",
     "sample_rate_hz": lambda before, after: f"{before / 1000:g} to {after / 1000:g} kHz",
+    "bits": lambda before, after: f"{before} to {after} bits",
+    "seconds": lambda before, after: f"{before:g} to {after:g} s",
+    "width": lambda before, after: f"width {fraction(before)} to {fraction(after)}",
     "log_type": lambda before, after: f"{LOG_NAMES[before]} to {LOG_NAMES[after]}",
 }
 

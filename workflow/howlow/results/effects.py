@@ -14,7 +14,7 @@ from howlow.evaluation.resampling import Resampled
 from howlow.names import METRICS
 from howlow.results import linear_model
 from howlow.results.estimates import ALPHA, UNKNOWN, add_tests, of_folds, uncertainty
-from howlow.results.steps import experiment_of, folds_of, matrix, steps
+from howlow.results.steps import experiment_of, folds_of, frame, matrix, steps
 
 
 def margins(spec: Mapping[str, float]) -> dict[str, float]:
@@ -83,11 +83,11 @@ def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None, fol
             "p_seeds_alike": p_seeds_alike,
             "variance": method,
         }
-        names = [cells["name"][rows_of_side].tolist() for rows_of_side in (first, second)]
+        names = [cells["cell"][rows_of_side].tolist() for rows_of_side in (first, second)]
         rows.append(
             row
             | uncertainty(
                 of_seeds, differences.mean(), resampled, metric, names[0], names[1], has_folds=folds is not None
             )
         )
-    return pd.DataFrame(rows)
+    return frame(rows) if rows else pd.DataFrame()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from howlow.data.datasets import published_sizes
-from howlow.names import CELL, METRICS
+from howlow.names import METRICS, PAPERS_CELL
 from howlow.provenance import PACKAGE
 from howlow.results.corrections import holm
 
@@ -24,7 +24,7 @@ ALPHA = 0.05
 # smaller one would make too many differences significant. It is also never 0.
 _HALF_A_UNIT = 0.005
 
-_KEYS = ["model", *CELL]
+_KEYS = ["model", *PAPERS_CELL]
 
 
 def unlike(kind: str, n_clips: int, n_tags: int) -> list[str]:

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from howlow import names
-from howlow.names import CELL
 from howlow.networks.registry import NETWORKS
 from howlow.results.spread import differs
 from howlow.results.tradeoff import COMPUTED, COSTS
@@ -30,9 +29,10 @@ def recommendations(table: pd.DataFrame, margin_points: float) -> tuple[str, lis
     heading = f"{NETWORKS[table['model'].iloc[0]]} on {table['dataset'].iloc[0]}"
     if not table["is_chosen"].any():
         return heading, ["No representation can be chosen, because no tag tells the validation clips apart."]
+    table = table.assign(words=names.cells(table))
     best = table[table["is_chosen"]].iloc[0]
     sentences = [
-        f"On the validation clips, {_words(best)} has the best ROC AUC, {best['val_roc_auc_percent']:.2f} %. On the"
+        f"On the validation clips, {best['words']} has the best ROC AUC, {best['val_roc_auc_percent']:.2f} %. On the"
         f" test clips it has {_on_test_clips(best)}."
     ]
     if len(table) > 1:
@@ -88,7 +88,7 @@ def _by_cost(table: pd.DataFrame, best: pd.Series, what: str) -> list[str]:
         costs = [COSTS[cost] for cost, other in chosen.items() if other is not None and other.name == row.name]
         by = "any cost" if len(costs) == len(COSTS) else _listed(costs)
         about = ", the best itself." if row.name == best.name else f": {_shares(row, best)}. {_compared(row)}"
-        sentences.append(f"By {by}, {what} is {_words(row)}{about}")
+        sentences.append(f"By {by}, {what} is {row['words']}{about}")
     same = [COSTS[cost] for cost, row in chosen.items() if row is None]
     if same:
         sentences.append(
@@ -125,7 +125,7 @@ def _of_budgets(table: pd.DataFrame, best: pd.Series) -> list[str]:
             limits = _listed([f"{budget} %" for budget in budgets], "or")
             chosen = table.iloc[row]
             sentences.append(
-                f"With {limits} of the best one's {COSTS[cost]}, take {_words(chosen)}. {_compared(chosen)}"
+                f"With {limits} of the best one's {COSTS[cost]}, take {chosen['words']}. {_compared(chosen)}"
             )
     return sentences
 
@@ -143,10 +143,6 @@ def _of_times(table: pd.DataFrame) -> list[str]:
 
 def _listed(names: list[str], word: str = "and") -> str:
     return f" {word} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _words(row: pd.Series) -> str:
-    return names.representation(*row[CELL])
 
 
 def _on_test_clips(row: pd.Series) -> str:

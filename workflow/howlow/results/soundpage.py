@@ -34,9 +34,10 @@ METHODS = {"noise": "Noise", "griffin_lim": "Griffin-Lim"}
 
 
 class Sound(NamedTuple):
-    """A clip that was turned back into sound from one representation by one method."""
+    """A clip that was turned back into sound from the representation of a cell, which is named, by one method."""
 
     clip_id: str
+    cell: str
     representation: Representation
     method: str
     correlation: float
@@ -45,7 +46,7 @@ class Sound(NamedTuple):
     @property
     def file(self) -> str:
         """The path of the FLAC file, relative to the folder of all sounds."""
-        return f"{folder_name(self.clip_id)}/{self.representation.name}_{self.method}.flac"
+        return f"{folder_name(self.clip_id)}/{self.cell}_{self.method}.flac"
 
 
 def folder_name(clip_id: str) -> str:

@@ -17,7 +17,7 @@ from howlow.evaluation.resampling import Resampled
 from howlow.names import METRICS
 from howlow.results.estimates import ALPHA, UNKNOWN, Estimate, add_tests, of_folds, uncertainty
 from howlow.results.linear_model import ROUNDING_POINTS
-from howlow.results.steps import folds_of, matrix, steps
+from howlow.results.steps import folds_of, frame, matrix, steps
 
 _FAMILY = ["dataset", "model", "metric", "axis", "from", "to"]
 
@@ -60,7 +60,7 @@ def compare(
         rows.append(row | {"margin_points": margins[metric]})
     if not rows:
         return pd.DataFrame()
-    families = pd.DataFrame(rows).groupby(_FAMILY, sort=False)
+    families = frame(rows).groupby(_FAMILY, sort=False)
     return pd.concat([add_tests(family) for _, family in families]).sort_index()
 
 
@@ -92,8 +92,8 @@ def _pairs(
             for axis, before, after, *rows in steps(cells):
                 for first, second in zip(*rows, strict=True):
                     identity: dict[str, Any] = {"dataset": dataset, "model": model, "metric": metric, "axis": axis}
-                    identity |= {"from": before, "to": after, "first": cells["name"][first]}
-                    identity |= {"second": cells["name"][second]}
+                    identity |= {"from": before, "to": after, "first": cells["cell"][first]}
+                    identity |= {"second": cells["cell"][second]}
                     yield identity, values[first], values[second], of_fold
 
 

@@ -7,16 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from howlow.features.representation import Representation
 from howlow.names import CELL
 
-AXES = ("n_mels", "hop_factor", "sample_rate_hz", "log_type")
-"""The axes along which representations are compared."""
+AXES = ("n_mels", "hop_factor", "sample_rate_hz", "log_type", "bits", "seconds", "width")
+"""The axes along which cells are compared."""
 
 PAPERS_STEPS = [("n_mels", 96, 48), ("hop_factor", 1, 2), ("hop_factor", 1, 10)]
 """The steps that the paper has conclusions about; the last one goes over all hops between."""
 
-_RICH_FIRST = {"n_mels": False, "hop_factor": True, "sample_rate_hz": False, "log_type": True}  # ascending?
+_POOR_IS_LARGE = ("hop_factor", "log_type")  # `log` comes after `db`
 
 
 class Step(NamedTuple):
@@ -49,7 +48,7 @@ def _steps_along(cells: pd.DataFrame, axis: str) -> Iterator[Step]:
     others = [key for key in CELL if key != axis]
     found: dict[tuple[object, object], tuple[list[int], list[int]]] = {}
     for _, group in cells.groupby(others, sort=False):
-        ordered = group.sort_values(axis, ascending=_RICH_FIRST[axis])
+        ordered = group.sort_values(axis, ascending=axis in _POOR_IS_LARGE)
         for (i, (before, first)), (j, (after, second)) in combinations(
             enumerate(zip(ordered[axis], ordered.index, strict=True)), 2
         ):
@@ -61,19 +60,26 @@ def _steps_along(cells: pd.DataFrame, axis: str) -> Iterator[Step]:
         yield Step(axis, before, after, np.array(firsts), np.array(seconds))
 
 
+def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """A table of rows that have the ends of a step in `from` and `to`, whose types are kept: 48 bands, width 0.5."""
+    table = pd.DataFrame(rows)
+    ends = {name: pd.Series([row[name] for row in rows], table.index, dtype=object) for name in ("from", "to")}
+    return table.assign(**ends)
+
+
 def matrix(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
     """The cells of one experiment, and a metric of their runs in points.
 
     Returns
     -------
-    cells : pd.DataFrame, a row for each cell with the columns `CELL` and its `name`
+    cells : pd.DataFrame, a row for each cell with the columns `CELL` and its name, `cell`
     values : np.ndarray [shape=(n_cells, n_seeds)], NaN where a cell has no run with a seed
     """
-    cells = runs[CELL].drop_duplicates().reset_index(drop=True)
+    cells = runs[[*CELL, "cell"]].drop_duplicates().reset_index(drop=True)
     seeds, seed_of_run = np.unique(runs["seed"], return_inverse=True)
     values = np.full((len(cells), len(seeds)), np.nan)
     values[runs.groupby(CELL, sort=False).ngroup(), seed_of_run] = 100 * runs[metric]
-    return cells.assign(name=[Representation(*cell).name for cell in cells.itertuples(index=False)]), values
+    return cells, values
 
 
 def experiment_of(rows: pd.DataFrame) -> tuple[str, str]:

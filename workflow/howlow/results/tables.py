@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from howlow.names import CELL, LOG_NAMES, METRICS, deviation
+from howlow.names import CELL, FURTHER_AXES, LOG_NAMES, METRICS, deviation, fraction
 from howlow.networks.registry import NETWORKS
 
 _KEYS = ["dataset", "model", *CELL]
@@ -36,7 +36,7 @@ def percent(summary: pd.DataFrame) -> pd.DataFrame:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Turn a table of `percent`, of one model on one dataset, into text in the paper's columns.
 
-    Hop and log type are left out if they are the same in all rows. An asterisk marks a mean that differs from the
+    What is the same in all rows is left out, but for bands and sample rate. An asterisk marks a mean that differs from the
     published one by the test of `howlow.results.published.beside`.
     """
     columns = {"bands": [str(n) for n in table["n_mels"]]}
@@ -45,6 +45,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     columns["sample rate"] = [f"{hz / 1000:g} kHz" for hz in table["sample_rate_hz"]]
     if not _is_constant(table["log_type"]):
         columns["log"] = [LOG_NAMES[log_type] for log_type in table["log_type"]]
+    for axis in FURTHER_AXES:
+        if not _is_constant(table[axis]):
+            columns[axis] = [fraction(number) for number in table[axis]]
     for metric, name in METRICS.items():
         columns[name] = _with_deviation(table[f"{metric}_percent"], table[f"{metric}_std"])
         if f"{metric}_published_percent" in table:

@@ -64,13 +64,13 @@ def tradeoff(
 
     All of them are empty or false if no tag tells the validation clips apart.
     """
-    table = summary[["dataset", "model", *CELL, "n_seeds"]].copy()
+    table = summary[["dataset", "model", *CELL, "cell", "n_seeds"]].copy()
     for metric in METRICS:
         table[f"{metric}_percent"] = 100 * summary[f"{metric}_mean"]
         table[f"{metric}_std"] = 100 * summary[f"{metric}_std"]
         table[f"val_{metric}_percent"] = 100 * summary[f"val_{metric}_mean"]
     table = table.join(summary[["gmac", "parameters", "bytes_per_clip"]])
-    table = table.merge(times, on=CELL, how="left", validate="one_to_one")
+    table = table.merge(times, on="cell", how="left", validate="one_to_one")
     for cost in COSTS:
         table[f"is_pareto_{cost}"] = pareto(table[cost].to_numpy(), table["val_roc_auc_percent"].to_numpy())
     table = _with_choice(table, runs, margins["roc_auc"])
@@ -122,14 +122,14 @@ def on_test(runs: pd.DataFrame, resampled: Resampled | None, chosen: int | None)
     within = np.nanmean(np.nanvar(values, axis=1, ddof=1)) if model.df else np.nan
     df = (~np.isnan(values)).sum() - len(values)
     rows = []
-    for row, name in enumerate(cells["name"]):
+    for row, name in enumerate(cells["cell"]):
         level = Estimate(means[row], np.sqrt(within / model.n_runs[row]), df) if model.df else UNKNOWN
         of_cell = None if resampled is None else resampled.levels("roc_auc", name)
         bounds = [*_total(level, of_cell, resampled).interval()]
         loss = UNKNOWN
         if chosen is not None and row != chosen:
             error = np.sqrt(model.variance() * (1 / model.n_runs[[row, chosen]]).sum())
-            names = [name], [cells["name"][chosen]]
+            names = [name], [cells["cell"][chosen]]
             apart = None if resampled is None else resampled.differences("roc_auc", *names)
             loss = _total(Estimate(means[chosen] - means[row], error, model.df), apart, resampled)
         rows.append([*bounds, loss.value, *loss.interval()])

@@ -1,7 +1,7 @@
 """Reads batches of spectrograms from a store and brings them to the device that trains a network."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf, log
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from howlow.features.quantizer import Quantizer
 from howlow.features.store import Store
 
 _READ_CLIPS = 256
@@ -74,8 +75,9 @@ class Feed:
         size : int, number of clips in a batch, see `batch_sizes`
         segments : the frames to take from each of these clips; None takes all
         """
+        rounded = _rounding(self.store.quantizer, self.device)
         for rows in self.rows(indices, size, segments):
-            decibels = rows.to(self.device, non_blocking=True).float().unsqueeze(1)
+            decibels = rounded(rows.to(self.device, non_blocking=True).float()).unsqueeze(1)
             yield decibels if self.store.log_type == "db" else _log_of_db(decibels)
 
     def rows(self, indices: np.ndarray, size: int, segments: Segments | None = None) -> Iterator[Tensor]:
@@ -132,6 +134,20 @@ def load(store: Store, device: torch.device) -> Tensor:
 
 def _dtype(store: Store) -> torch.dtype:
     return getattr(torch, store.dtype.name)
+
+
+def _rounding(quantizer: Quantizer | None, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """What rounds values in dB to the levels of a quantizer, in place."""
+    if quantizer is None:
+        return lambda decibels: decibels
+    highest, arrays = quantizer.highest, (quantizer.low, quantizer.scale, quantizer.step)
+    low, scale, step = (torch.from_numpy(np.asarray(array)).to(device) for array in arrays)
+
+    def rounded(decibels: Tensor) -> Tensor:
+        # These are the operations of `howlow.features.quantizer` in the same order, so that no bit differs.
+        return decibels.sub_(low).mul_(scale).round_().clamp_(0, highest).mul_(step).add_(low)
+
+    return rounded
 
 
 def _log_of_db(decibels: Tensor) -> Tensor:
