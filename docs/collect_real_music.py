@@ -7,19 +7,20 @@ representations with another `width`. docs/real_music.py makes the page from the
 """
 
 import argparse
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from real_music_tables import MAIN_WIDTH
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from howlow import files
 from howlow.data.tracks import Tracks
 from howlow.data.tracks import read as read_tracks
 from howlow.evaluation import metrics, scores
-from howlow.features.representation import Representation
+from howlow.features.representation import CLIP_SECONDS, Cell
 from howlow.features.store import open_store
 from howlow.names import CELL
 from howlow.results import (
@@ -53,11 +54,8 @@ def main(folders: list[Path]) -> None:
 def runs_of(results: Path) -> pd.DataFrame:
     """The metrics of each training, with the width of its network."""
     runs = pd.read_csv(results / "runs.csv")
-    widths = []
-    for dataset, model, *cell in runs[["dataset", "model", *CELL]].itertuples(index=False):
-        record = results / dataset / model / Representation(*cell).name / f"seed{runs['seed'].iloc[0]}" / "run.json"
-        widths.append(files.read_json(record)["spec"]["options"]["width"])
-    return runs.assign(width=widths).drop(columns=["dataset", "best_epoch"])
+    width = runs.pop("width")
+    return runs.drop(columns=["dataset", "bits", "seconds", "best_epoch", "cell"]).assign(width=width)
 
 
 def of_tags(folder: Path) -> pd.DataFrame:
@@ -69,10 +67,10 @@ def of_tags(folder: Path) -> pd.DataFrame:
     """
     parts = []
     for path in sorted(folder.glob("*/metrics.csv")):
-        cell = Representation.parse(path.parent.name)
+        name = path.parent.name
+        values = astuple(Cell.parse(name, CLIP_SECONDS, MAIN_WIDTH))
         table = scores.read_metrics(path).query("split == 'test'")
-        values = (cell.sample_rate, cell.n_mels, cell.hop_factor, cell.log_type)
-        parts.append(table.assign(**dict(zip(CELL, values, strict=True))))
+        parts.append(table.assign(**dict(zip(CELL, values, strict=True)), cell=name))
     every = pd.concat(parts, ignore_index=True)
     rows = []
     for tag, of_tag in every.groupby("tag"):

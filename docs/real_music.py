@@ -22,7 +22,7 @@ from real_music_tables import (
     words,
 )
 
-from howlow.names import CELL, METRICS, representation
+from howlow.names import METRICS, PAPERS_CELL, representation
 from howlow.networks.registry import NETWORKS
 from howlow.results.estimates import Estimate
 
@@ -102,8 +102,8 @@ def effects_table(tables: Tables) -> str:
 def best_table(tables: Tables) -> str:
     """The representation that is best on the validation clips against the logistic regression, fold by fold."""
     runs = main_runs(tables.runs)
-    means = runs.groupby(CELL, sort=False)["val_roc_auc"].mean()
-    best = runs.set_index(CELL).loc[means.idxmax()]
+    means = runs.groupby(PAPERS_CELL, sort=False)["val_roc_auc"].mean()
+    best = runs.set_index(PAPERS_CELL).loc[means.idxmax()]
     of_fold = _by_fold(best)
     simple = tables.baseline.set_index("fold")
     rows = []
@@ -159,7 +159,7 @@ def times_table(runs: pd.DataFrame) -> str:
     """How long the trainings took, by network and device."""
     rows = []
     for (model, width, device), part in runs.groupby(["model", "width", "device"], sort=False):
-        n_cells = len(part[CELL].drop_duplicates())
+        n_cells = len(part[PAPERS_CELL].drop_duplicates())
         hours = f"{part['train_seconds'].sum() / 3600:.2f}"
         rows.append([NETWORKS[model], width_name(width), n_cells, len(part), device, hours])
     head = ["network", "width", "representations", "trainings", "device", "hours of trainings, added up"]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from howlow.features.representation import Representation
-from howlow.names import CELL, LOG_NAMES, representation
+from howlow.features.representation import CLIP_SECONDS, Cell
+from howlow.names import LOG_NAMES, PAPERS_CELL, representation
 from howlow.results.estimates import Estimate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +57,7 @@ def estimate(of_seeds: np.ndarray) -> Estimate:
 def published_effect(published: pd.DataFrame, step: Step) -> float:
     """The average effect of a step over published figures."""
     axis, before, after = step
-    wide = published.pivot_table(index=[key for key in CELL if key != axis], columns=axis, values="mean_percent")
+    wide = published.pivot_table(index=[key for key in PAPERS_CELL if key != axis], columns=axis, values="mean_percent")
     return float((wide[after] - wide[before]).mean())  # a pair with a missing side does not count
 
 
@@ -75,7 +75,7 @@ def name(step: Step) -> str:
 
 def words(cell: str) -> str:
     """A representation in words, from its name."""
-    parsed = Representation.parse(cell)
+    parsed = Cell.parse(cell, CLIP_SECONDS, MAIN_WIDTH)
     return representation(parsed.sample_rate, parsed.n_mels, parsed.hop_factor, parsed.log_type)
 
 

@@ -15,7 +15,7 @@ from real_music_tables import (
 )
 from scipy import stats
 
-from howlow.names import CELL
+from howlow.names import PAPERS_CELL
 
 
 def widths_table(runs: pd.DataFrame) -> str:
@@ -73,7 +73,7 @@ def of_widths(runs: pd.DataFrame) -> dict[float, pd.DataFrame]:
     """For each width of VGG-CNN, ROC AUC in percent of the cells and seeds that all widths have: cells by seeds."""
     vgg = runs[runs["model"] == "vgg"]
     tables = [
-        (width, 100 * part.pivot_table(index=CELL, columns="seed", values="roc_auc"))
+        (width, 100 * part.pivot_table(index=PAPERS_CELL, columns="seed", values="roc_auc"))
         for width, part in vgg.groupby("width")
     ]
     cells = sorted(set.intersection(*(set(table.index) for _, table in tables)))

@@ -1,5 +1,6 @@
 """A training that takes a fraction of a second, which tests change and run."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +18,10 @@ SPEC = {
     "n_mels": N_MELS,
     "hop_factor": 10,
     "log_type": "db",
-    "options": {"width": 1 / 64, "batch_norm_momentum": 0.1},
+    "bits": 16,
     "seconds": 29.1,
+    "width": 1 / 64,
+    "options": {"batch_norm_momentum": 0.1},
     "seed": 1,
     "training": {
         "epochs": 3,
@@ -30,7 +33,7 @@ SPEC = {
         "threads": 1,
     },
 }
-MUSICNN = {"model": "musicnn", "options": {"width": 1 / 64, "filters": 1, "segment_frames": 20}}
+MUSICNN = {"model": "musicnn", "options": {"filters": 1, "segment_frames": 20}}
 SPLITS = {"train": 40, "validation": 8, "test": 16}
 N_EXCLUDED = 9
 OUTPUTS = ["model.pt", "history.csv", "scores.parquet", "run.json"]
@@ -67,11 +70,13 @@ def make_data(folder: Path, sizes: dict[str, int] = SPLITS) -> Tracks:
     return tracks
 
 
-def spectrograms(folder: Path, hop_factor: int = 10) -> dict[str, np.ndarray]:
-    """The spectrogram of each clip of the store in dB, by clip id."""
+def spectrograms(folder: Path, hop_factor: int = 10, seconds: float = 29.1) -> dict[str, np.ndarray]:
+    """The spectrogram of the centre of each clip of the store in dB, by clip id."""
+    n_frames = math.ceil(round(12_000 * seconds) / 256) + 1
+    first = (1366 - n_frames) // 2
     shards = files.read_json(folder / "manifest.json")["shards"]
     return {
-        clip_id: clip[:, ::hop_factor].astype(np.float32)
+        clip_id: clip[:, first : first + n_frames : hop_factor].astype(np.float32)
         for shard in shards
         for clip_id, clip in zip(shard["clip_ids"], np.load(folder / shard["file"]), strict=True)
     }

@@ -26,7 +26,7 @@ from howlow.features import arrays, audio, mel
 def expected(content, signal):
     """The probabilities of one window, computed step by step."""
     spec = content["spec"]
-    keys = ("sample_rate", "n_mels", "hop_factor", "seconds")
+    keys = ("sample_rate", "n_mels", "hop_factor", "seconds", "width")
     model = networks.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
     model.load_state_dict(content["weights"])
     power = mel.mel_power(signal, RATE, N_MELS, content["window"])[:, :: spec["hop_factor"]]
@@ -70,7 +70,7 @@ def test_a_file_of_one_window_has_the_networks_probabilities(tmp_path, spec, win
     tagged = tag_file(tagger, write_audio(tmp_path / "a.wav", signal))
     assert tagged.seconds == SECONDS
     assert not tagged.is_repeated
-    tolerance = 1e-6 if tagger.representation.log_type == "db" else 5e-6  # `log` goes through dB, as from a store
+    tolerance = 1e-6 if tagger.cell.log_type == "db" else 5e-6  # `log` goes through dB, as from a store
     np.testing.assert_allclose(tagged.probabilities, expected(content, signal), atol=tolerance)
     assert np.ptp(tagged.probabilities) > 0.01  # otherwise the comparison says nothing
 
@@ -301,7 +301,7 @@ def test_onnx_gives_the_same_probabilities(tmp_path, spec):
     session = onnxruntime.InferenceSession(path)
     for n in (1, 3):
         windows = [noise(SECONDS, seed) for seed in range(n)]
-        batch = np.stack([tagging.spectrogram(window, tagger.representation, tagger.window) for window in windows])
+        batch = np.stack([tagging.spectrogram(window, tagger.cell, tagger.window) for window in windows])
         (probabilities,) = session.run(["probabilities"], {"spectrogram": batch})
         np.testing.assert_allclose(probabilities, tagging.probabilities(tagger, windows), atol=1e-5, rtol=0)
         np.testing.assert_allclose(probabilities[0], expected(content, windows[0]), atol=1e-5, rtol=0)
@@ -315,8 +315,10 @@ def test_onnx_gives_the_same_probabilities(tmp_path, spec):
         "n_mels": "8",
         "hop_factor": "1",
         "log_type": "log",
-        "window": "periodic",
+        "bits": "16",
         "seconds": "2.0",
+        "width": "0.015625",
+        "window": "periodic",
         "digest": "0123456789abcdef",
     }
     onnx.checker.check_model(path, full_check=True)

@@ -1,10 +1,13 @@
 """Small model files, as a training writes them, and sounds to tag."""
 
+from dataclasses import fields
+
 import numpy as np
 import soundfile
 import torch
 
 from howlow import networks, tagging
+from howlow.features.representation import Cell
 
 RATE, N_MELS, SECONDS = 12_000, 8, 2.0
 LENGTH = round(RATE * SECONDS)
@@ -15,8 +18,10 @@ SPEC = {
     "n_mels": N_MELS,
     "hop_factor": 1,
     "log_type": "db",
-    "options": {"width": 1 / 64, "batch_norm_momentum": 0.1},
+    "bits": 16,
     "seconds": SECONDS,
+    "width": 1 / 64,
+    "options": {"batch_norm_momentum": 0.1},
     "seed": 1,
     "training": {
         "epochs": 2,
@@ -29,7 +34,7 @@ SPEC = {
         "threads": 1,
     },
 }
-MUSICNN = {"model": "musicnn", "options": {"width": 1 / 64, "filters": 1, "segment_frames": 40}}
+MUSICNN = {"model": "musicnn", "options": {"filters": 1, "segment_frames": 40}}
 PUBLISHED = {"model": "musicnn", "options": MUSICNN["options"] | {"orientation": "published"}}
 
 
@@ -37,10 +42,9 @@ def write_model(path, window="periodic", **spec):
     """Write an untrained model, whose batch normalizations have seen spectrograms of noise; returns its content."""
     spec = SPEC | spec
     torch.manual_seed(0)
-    keys = ("sample_rate", "n_mels", "hop_factor", "seconds")
-    model = networks.build(spec["model"], n_tags=len(TAGS), **{key: spec[key] for key in keys}, **spec["options"])
-    representation = tagging.Representation(*(spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "log_type")))
-    batch = np.stack([tagging.spectrogram(noise(SECONDS, seed), representation, window) for seed in range(8)])
+    cell = Cell(**{field.name: spec[field.name] for field in fields(Cell)})
+    model = networks.build_cell(spec["model"], cell, n_tags=len(TAGS), options=spec["options"])
+    batch = np.stack([tagging.spectrogram(noise(SECONDS, seed), cell, window) for seed in range(8)])
     for layer in model.modules():
         if hasattr(layer, "momentum"):
             layer.momentum = 1.0
@@ -50,6 +54,7 @@ def write_model(path, window="periodic", **spec):
         "spec": spec,
         "tags": TAGS,
         "window": window,
+        "levels": None,
         "digest": "0123456789abcdef",
         "weights": model.state_dict(),
     }

@@ -9,7 +9,7 @@ from conftest import ROOT
 from howlow import config as configuration
 from howlow.config.strict_yaml import YamlError
 from howlow.data import demo
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 
 _YAML = {*ROOT.glob("config/*.yaml"), *ROOT.glob("docs/*.yaml"), *ROOT.glob("tests/*.yaml")}
 SHIPPED = sorted(_YAML - {ROOT / "tests" / name for name in ("plans.yaml", "harmless_mutants.yaml")})
@@ -43,10 +43,25 @@ def test_shipped_configurations_are_valid(path):
 
 def test_demo_and_paper_span_the_papers_grid():
     for name in ("config", "paper"):
-        cells = configuration.representations(configuration.load(ROOT / "config" / f"{name}.yaml")["experiments"][0])
-        assert len(set(cells)) == 88
-        assert Representation(12_000, 96, 10, "log") in cells
-        assert Representation(16_000, 8, 2, "db") not in cells
+        config = configuration.load(ROOT / "config" / f"{name}.yaml")
+        cells = configuration.cells(config, config["experiments"][0])
+        assert len(cells) == len(set(cells.values())) == 88
+        assert "12k_mel96_x10_log" in cells
+        assert "16k_mel8_x2_db" not in cells
+
+
+def test_cells_have_all_axes():
+    settings = changed("experiments.0.grid.0", {
+        "sample_rate": [12000], "n_mels": [96], "hop_factor": [2], "bits": [16, 4], "seconds": [29.1, 10], "width": [0.5],
+    })  # fmt: skip
+    settings["experiments"][0]["options"] = {"width": 0.5}
+    config = configuration.complete(settings, "my.yaml")
+    assert configuration.cells(config, config["experiments"][0]) == {
+        "12k_mel96_x2_db": Cell(12_000, 96, 2, "db", 16, 29.1, 0.5),
+        "12k_mel96_x2_db_10s": Cell(12_000, 96, 2, "db", 16, 10, 0.5),
+        "12k_mel96_x2_db_4bit": Cell(12_000, 96, 2, "db", 4, 29.1, 0.5),
+        "12k_mel96_x2_db_4bit_10s": Cell(12_000, 96, 2, "db", 4, 10, 0.5),
+    }
 
 
 def test_defaults_are_filled_in():
@@ -60,6 +75,9 @@ def test_defaults_are_filled_in():
         "n_mels": [96],
         "hop_factor": [1],
         "log_type": ["db"],
+        "bits": [16],
+        "seconds": [29.1],
+        "width": [1.0],
     }
     assert config["figure1"] == {"dataset": "demo", "model": "vgg"}
 
@@ -101,6 +119,24 @@ def test_default_size_of_the_demo_is_the_generators():
             [{"sample_rate": [12000], "n_mels": [96]}] * 2,
             "experiments[0].grid[1]: 12k_mel96_x1_db is in the grid twice",
         ),
+        (
+            "experiments.0.grid",
+            [{"sample_rate": [12000], "n_mels": [96]} | more for more in ({}, {"bits": [4, 16], "seconds": [29.1]})],
+            "experiments[0].grid[1]: 12k_mel96_x1_db is in the grid twice",
+        ),
+        ("experiments.0.grid.0.bits", [7], "experiments[0].grid[0].bits[0]: 7 is not one of [16, 8, 6, 5, 4, 3, 2, 1]"),
+        (
+            "experiments.0.grid.0.seconds",
+            [10, 30],
+            "experiments[0].grid[0].seconds: 30 s are longer than the clips of datasets.demo, which have 29.1 s; use",
+        ),
+        (
+            "experiments.0.grid.0.seconds",
+            [0.3],
+            "experiments[0].grid[0].hop_factor: 12k_mel96_x1_db_0.3s of 0.3 s: 16 frames are too few for VGG-CNN",
+        ),
+        ("experiments.0.grid.0.width", [0], "experiments[0].grid[0].width[0]: 0 is less than or equal to the minimum"),
+        ("spectrograms", {"quantizer": "none"}, "spectrograms.quantizer: 'none' is not one of ['global'"),
         ("experiments", MINIMAL["experiments"] * 2, "experiments[1]: vgg on demo is already experiments[0]"),
         ("datasets.demo.folds", 5, "datasets.demo.folds: unknown key"),
         ("figure1", {"dataset": "demo", "model": "musicnn"}, "figure1: no experiment trains musicnn on demo"),
@@ -127,17 +163,6 @@ def test_no_yaml(tmp_path):
         configuration.ConfigError, match=r"empty\.yaml: is empty: it needs the keys datasets and experiments"
     ):
         configuration.load(tmp_path / "empty.yaml")
-
-
-@pytest.mark.parametrize("name", ["12k_mel96_x1_db", "16k_mel8_x10_log", "22.05k_mel64_x2_db"])
-def test_names_of_representations_round_trip(name):
-    assert Representation.parse(name).name == name
-
-
-@pytest.mark.parametrize("name", ["", "12k_mel96_x1", "12k_mel96_x1_ln_", "012k_mel96_x1_db", "12_mel96_x1_db"])
-def test_other_names_are_refused(name):
-    with pytest.raises(ValueError, match="not the name of a representation"):
-        Representation.parse(name)
 
 
 def test_defaults_are_the_protocols_of_the_paper():

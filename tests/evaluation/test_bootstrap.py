@@ -34,7 +34,7 @@ def experiment(tmp_path_factory):
             path = folder / cell / f"seed{seed}" / "scores.parquet"
             path.parent.mkdir(parents=True)
             pq.write_table(pa.table(columns), path)
-    spec = {"cells": CELLS, "seeds": SEEDS, "dataset": "d", "model": "vgg"}
+    spec = {"cells": CELLS, "seeds": SEEDS, "dataset": "d", "model": "vgg", "seconds": 29.1, "width": 1.0}
     arguments = ("--tracks", folder / "t.parquet", "--folder", folder, "--resampled", folder / "b.npz")
     for threads in (1, 2):
         process = run_script("bootstrap", *arguments, "--threads", threads, spec=spec)
@@ -67,10 +67,11 @@ def test_number_of_processes_changes_nothing(experiment):
 def test_effects_are_of_the_cells_that_they_name(experiment, tmp_path):
     """The program of the rule statistics reads the metrics of the cells by name."""
     folder, labels, scores, _ = experiment
-    rows = ["dataset,model,sample_rate_hz,n_mels,hop_factor,log_type,seed,roc_auc,pr_auc,device,torch"]
+    columns = "sample_rate_hz,n_mels,hop_factor,log_type,bits,seconds,width,cell,seed,roc_auc,pr_auc,device,torch"
+    rows = [f"dataset,model,{columns}"]
     means = {key: roc_auc_score(labels, s, average="macro") for key, s in scores.items()}
     for cell, seed in reversed(list(scores)):  # in another order than the resampled ones
-        rows.append(f"d,vgg,12000,8,{cell[10]},db,{seed},{means[cell, seed]},0.5,cpu,2")
+        rows.append(f"d,vgg,12000,8,{cell[10]},db,16,29.1,1.0,{cell},{seed},{means[cell, seed]},0.5,cpu,2")
     (tmp_path / "runs.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "vgg").symlink_to(folder)

@@ -17,7 +17,7 @@ from howlow import files
 from howlow.data import tracks
 from howlow.data.demo import synthesis
 from howlow.features import arrays, audio, mel, sonify
-from howlow.features.representation import Representation, n_frames
+from howlow.features.representation import Cell, Representation, n_frames
 from howlow.results import soundpage
 
 SECONDS = 3.0
@@ -39,16 +39,16 @@ def spectrogram(signal, representation):
     return mel.compress(power[:, :: representation.hop_factor], representation.log_type)
 
 
-def there_and_back(signal, representation, method, seconds=SECONDS):
+def there_and_back(signal, representation, method):
     before = spectrogram(signal, representation)
-    samples = sonify.sonify(before, representation, method, seconds)
+    samples = sonify.sonify(before, representation, method)
     return samples, sonify.correlation(before, samples, representation)
 
 
 @pytest.mark.parametrize("method", sonify.METHODS)
 @pytest.mark.parametrize("name", ["12k_mel96_x1_db", "16k_mel48_x3_log", "44.1k_mel64_x1_db"])
 def test_a_tone_comes_back_where_it_was(name, method):
-    representation = Representation.parse(name)
+    representation = Cell.parse(name, SECONDS, 1.0)
     rate = representation.sample_rate
     tone = (0.3 * np.sin(2 * np.pi * 1000 * np.arange(SECONDS * rate) / rate)).astype(np.float32)
     samples, _ = there_and_back(tone, representation, method)
@@ -62,7 +62,7 @@ def test_a_tone_comes_back_where_it_was(name, method):
 @pytest.mark.parametrize("method", sonify.METHODS)
 @pytest.mark.parametrize("log_type", ["db", "log"])
 def test_silence_stays_silent(log_type, method):
-    representation = Representation(12_000, 48, 1, log_type)
+    representation = Representation(12_000, 48, 1, log_type, seconds=SECONDS)
     samples, correlation = there_and_back(np.zeros(36_000, np.float32), representation, method)
     assert np.abs(samples).max() < 1e-4
     assert np.isnan(correlation)
@@ -73,7 +73,7 @@ def test_silence_stays_silent(log_type, method):
 @pytest.mark.parametrize("n_mels", [48, 96, 128])
 @pytest.mark.parametrize("rate", RATES)
 def test_sound_has_the_spectrogram_that_it_was_made_from(music, rate, n_mels, log_type, method):
-    _, correlation = there_and_back(music[rate], Representation(rate, n_mels, 1, log_type), method)
+    _, correlation = there_and_back(music[rate], Representation(rate, n_mels, 1, log_type, seconds=SECONDS), method)
     assert 0.9 <= correlation <= 1
 
 
@@ -83,12 +83,12 @@ def test_sound_of_real_music_has_its_spectrogram(real_music, rate):
     clip = audio.load_clip(path, rate)
     for n_mels in (48, 96, 128):
         for log_type in ("db", "log"):
-            _, correlation = there_and_back(clip, Representation(rate, n_mels, 1, log_type), "noise", 29.1)
+            _, correlation = there_and_back(clip, Representation(rate, n_mels, 1, log_type), "noise")
             assert correlation >= 0.9, (n_mels, log_type)
 
 
 def test_griffin_lim_is_nearer_than_noise(music):
-    representation = Representation(16_000, 96, 1, "db")
+    representation = Representation(16_000, 96, 1, "db", seconds=SECONDS)
     noise, griffin_lim = (there_and_back(music[16_000], representation, method)[1] for method in sonify.METHODS)
     assert noise < griffin_lim - 0.005
 
@@ -136,30 +136,30 @@ def test_consistent_frames_give_the_signal_back(n_samples):
 @pytest.mark.parametrize("hop_factor", [1, 3, 10])
 @pytest.mark.parametrize("seconds", [1.0, 1.0123])
 def test_length_and_determinism(seconds, hop_factor, method):
-    representation = Representation(12_000, 16, hop_factor, "db")
+    representation = Representation(12_000, 16, hop_factor, "db", seconds=seconds)
     signal = np.random.default_rng(0).standard_normal(round(12_000 * seconds), np.float32)
-    first, _ = there_and_back(signal, representation, method, seconds)
-    second, _ = there_and_back(signal, representation, method, seconds)
+    first, _ = there_and_back(signal, representation, method)
+    second, _ = there_and_back(signal, representation, method)
     assert first.shape == signal.shape
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, second)
 
 
 def test_level_is_kept_unless_it_would_clip():
-    representation = Representation(12_000, 16, 1, "db")
+    representation = Representation(12_000, 16, 1, "db", seconds=1.0)
     signal = 0.1 * np.random.default_rng(0).standard_normal(12_000, np.float32)
-    soft, _ = there_and_back(signal, representation, "noise", 1.0)
+    soft, _ = there_and_back(signal, representation, "noise")
     assert np.mean(soft**2) == pytest.approx(np.mean(signal**2), rel=0.25)
-    loud, _ = there_and_back(100 * signal, representation, "noise", 1.0)
+    loud, _ = there_and_back(100 * signal, representation, "noise")
     assert np.abs(loud).max() == pytest.approx(1)
 
 
 def test_refuses_an_unknown_method_and_another_shape():
-    representation = Representation(12_000, 16, 2, "db")
+    representation = Representation(12_000, 16, 2, "db", seconds=1.0)
     with pytest.raises(ValueError, match="method is 'noise' or 'griffin_lim', not 'vocoder'"):
-        sonify.sonify(np.zeros((16, 24)), representation, "vocoder", 1.0)
-    with pytest.raises(ValueError, match=r"12k_mel16_x2_db has the shape \(16, 24\), not \(16, 48\)"):
-        sonify.sonify(np.zeros((16, 48)), representation, "noise", 1.0)
+        sonify.sonify(np.zeros((16, 24)), representation, "vocoder")
+    with pytest.raises(ValueError, match=r"n_mels=16, hop_factor=2, .* has the shape \(16, 24\), not \(16, 48\)"):
+        sonify.sonify(np.zeros((16, 48)), representation, "noise")
 
 
 @pytest.fixture
@@ -192,6 +192,9 @@ def run_sonify(root, clips=2, cells=CELLS, threads=1, audio="flac"):
         "clips": clips,
         "methods": list(sonify.METHODS),
         "seconds": SECONDS,
+        "width": 1.0,
+        "quantizer": "global",
+        "fold": None,
         "window": "periodic",
     }
     paths = json.dumps({"root": str(root)})
@@ -243,7 +246,7 @@ def test_correlations_and_flac_files_of_whole_clips(collection):
     for clip_id, cell, method in expected:
         info = soundfile.info(collection / "flac" / FOLDERS[clip_id] / f"{cell}_{method}.flac")
         assert (info.frames, info.subtype) == (SECONDS * info.samplerate, "PCM_16")
-        assert info.samplerate == Representation.parse(cell).sample_rate
+        assert info.samplerate == Cell.parse(cell, SECONDS, 1.0).sample_rate
     original, rate = soundfile.read(collection / "flac" / FOLDERS["sub/4"] / "original.flac")
     np.testing.assert_allclose(original, audio.load_clip(collection / "3.wav", rate, SECONDS), atol=1e-4)
 

@@ -55,6 +55,20 @@ def test_copies_frames_from_a_start_of_each_clip(manifest, decibels, hop):
             np.testing.assert_array_equal(copied[:, frame], decibels[clip, :, (start + frame) * hop])
 
 
+@pytest.mark.parametrize(("n_frames", "first"), [(21, 0), (20, 0), (11, 5), (8, 6), (1, 10)])
+@pytest.mark.parametrize("hop", [1, 3])
+def test_reads_the_centre_of_each_clip(manifest, decibels, n_frames, first, hop):
+    store = open_store(manifest, hop, "db", n_frames=n_frames)
+    expected = decibels[[3, 1], :, first : first + n_frames][..., ::hop]
+    assert store.n_frames == expected.shape[2] == -(-n_frames // hop)
+    np.testing.assert_array_equal(store.read(np.array([3, 1])), expected)
+
+
+def test_more_frames_than_are_stored_are_refused(manifest):
+    with pytest.raises(StoreError, match=r"manifest\.json: its clips have 21 frames at x1, fewer than the 22 to read"):
+        open_store(manifest, 1, "db", n_frames=22)
+
+
 def test_what_a_store_says_of_itself(tmp_path):
     """A store of a single shard, in float32. The file of a shard without clips is not opened."""
     arrays.write_rows(tmp_path / "00.npy", [np.zeros((4, 7))] * 2, (4, 7), "float32")

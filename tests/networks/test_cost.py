@@ -1,4 +1,4 @@
-"""Multiply-accumulates, parameters and bytes are those of the paper's networks."""
+"""Multiply-accumulates and parameters are those of the paper's networks."""
 
 import pytest
 import torch
@@ -80,11 +80,6 @@ def test_macs_are_half_of_what_pytorch_counts(name):
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model(torch.zeros(1, 1, 48, n_frames))
     assert cost.macs(model, 48, n_frames) == counter.get_total_flops() / 2
-
-
-def test_bytes_per_clip():
-    assert cost.bytes_per_clip(96, 1366, "float16") == 96 * 1366 * 2
-    assert cost.bytes_per_clip(96, 1366, "float32") == 96 * 1366 * 4
 
 
 def test_counting_leaves_the_network_as_it_is():

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from howlow import networks
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.training import devices
 
 N_TAGS = 3
@@ -325,12 +325,13 @@ def test_musicnn_logits_stay_finite_where_activations_saturate(logit):
 
 
 def test_a_cell_has_its_representation_and_the_options_of_the_configuration():
-    cell = Representation(16_000, 24, 3, "log")
+    cell = Cell(16_000, 24, 3, "log", seconds=10, width=1 / 32)
     with torch.device("meta"):
-        model = networks.build_cell("vgg", cell, n_tags=7, seconds=10, options={"width": 1 / 32})
+        model = networks.build_cell("vgg", cell, n_tags=7, options={"batch_norm_momentum": 0.5})
         assert model(torch.empty(2, 1, 24, 209)).shape == (2, 7)  # 626 frames at x1
-        segment = networks.build_cell("musicnn", cell, n_tags=7, seconds=29.1, options={"segment_frames": 20})
+        segment = networks.build_cell("musicnn", cell, n_tags=7, options={"segment_frames": 20})
     assert [layer.out_channels for layer in model.features if isinstance(layer, torch.nn.Conv2d)] == [4, 12, 24, 64]
+    assert {layer.momentum for layer in model.modules() if hasattr(layer, "momentum")} == {0.5}
     assert segment.segment_frames == 20
 
 

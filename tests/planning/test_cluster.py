@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from howlow import config
-from howlow.config import representations, specs
+from howlow.config import cells, specs
 from howlow.networks import memory
 from howlow.planning import cluster
 
@@ -55,7 +55,7 @@ def test_memory_of_trainings():
     """One step took 1.9 GB with 8 clips for VGG, and 2.2 GB with 32 for MUSICNN, both at 12 kHz, 96 bands, x1."""
     paper = config.load(ROOT / "config" / "paper.yaml")
     vgg, musicnn = (e for e in paper["experiments"] if e["dataset"] == "mtat")
-    cell = next(cell for cell in representations(vgg) if cell.name == "12k_mel96_x1_db")
+    cell = cells(paper, vgg)["12k_mel96_x1_db"]
     vgg["training"]["batch_size"] = 8
     assert 1_900 < memory.training_mb(specs.train(paper, vgg, cell, 1)) < 2.5 * 1_900
     assert musicnn["training"]["batch_size"] == 32

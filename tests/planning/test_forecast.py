@@ -71,7 +71,8 @@ def test_flop_of_figure_1(paper):
 
 def test_musicnn_trains_on_one_segment_of_a_clip(paper):
     (experiment,) = (e for e in paper["experiments"] if (e["dataset"], e["model"]) == ("mtat", "musicnn"))
-    experiment["grid"] = [{"sample_rate": [12_000], "n_mels": [96], "hop_factor": [1], "log_type": ["db"]}]
+    axes = {"sample_rate": [12_000], "n_mels": [96], "hop_factor": [1], "log_type": ["db"]}
+    experiment["grid"] = [axes | {"bits": [16], "seconds": [29.1], "width": [1]}]
     paper["experiments"] = [experiment]
     model = networks.build("musicnn", sample_rate=12_000, n_mels=96, hop_factor=1, n_tags=50)
     whole_clip = cost.macs(model, 96, 1366)  # 10 segments of 141 frames

@@ -1,6 +1,7 @@
 """Measured times: medians with their intervals, rounds over all cells, and tasks that do what the workflow does."""
 
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,13 @@ from small_training import MUSICNN, SPEC, make_data
 from howlow import config, networks
 from howlow.config import specs
 from howlow.features import mel
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.planning import timing
 from howlow.planning.timing import Task, Work
 from howlow.results import spread
 
 CPU = torch.device("cpu")
-CELL = Representation(12_000, 8, 10, "db")
+CELL = Cell(12_000, 8, 10, "db", width=SPEC["width"])
 
 
 class Clock:
@@ -228,12 +229,12 @@ class TestTasks:
     def test_an_epoch_is_a_training_step_times_their_number(self, name, n_frames, monkeypatch):
         options = SPEC["options"] if name == "vgg" else MUSICNN["options"]
         torch.manual_seed(0)
-        model = networks.build_cell(name, CELL, n_tags=3, seconds=29.1, options=options)
+        model = networks.build_cell(name, CELL, n_tags=3, options=options)
         seen, stored, feed = [], [], timing.batches.feed
         monkeypatch.setattr(timing.batches, "feed", lambda store, *rest: stored.append(store) or feed(store, *rest))
         model.register_forward_pre_hook(lambda layer, inputs: seen.append((layer.training, inputs[0].shape)))
         before = {name: value.clone() for name, value in model.named_parameters()}
-        tasks = timing.epoch(model, CELL, 29.1, CPU, n_clips=30, batch_size=8, n_tags=3, dtype="float16")
+        tasks = timing.epoch(model, CELL, CPU, n_clips=30, batch_size=8, n_tags=3, dtype="float16")
         task = tasks["train_seconds_per_epoch"]
         task.call()
         assert seen == [(True, (8, 1, 8, n_frames))]
@@ -247,9 +248,9 @@ class TestTasks:
     )
     def test_a_remainder_of_one_clip_is_no_step_of_its_own(self, n_clips, n_steps, size):
         sizes = []
-        model = networks.build_cell("vgg", CELL, n_tags=3, seconds=29.1, options=SPEC["options"])
+        model = networks.build_cell("vgg", CELL, n_tags=3, options=SPEC["options"])
         model.register_forward_pre_hook(lambda layer, inputs: sizes.append(len(inputs[0])))
-        tasks = timing.epoch(model, CELL, 29.1, CPU, n_clips=n_clips, batch_size=4, n_tags=3, dtype="float16")
+        tasks = timing.epoch(model, CELL, CPU, n_clips=n_clips, batch_size=4, n_tags=3, dtype="float16")
         tasks["train_seconds_per_epoch"].call()
         assert tasks["train_seconds_per_epoch"].scale == n_steps
         assert sizes == [size]
@@ -258,10 +259,10 @@ class TestTasks:
         """The stored values are in dB, far below 0, and the logarithm of 1 + 10000 power is not."""
         seen = []
         for log_type in ("db", "log"):
-            cell = Representation(12_000, 8, 10, log_type)
-            model = networks.build_cell("vgg", cell, n_tags=3, seconds=29.1, options=SPEC["options"])
+            cell = replace(CELL, log_type=log_type)
+            model = networks.build_cell("vgg", cell, n_tags=3, options=SPEC["options"])
             model.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0].clone()))
-            tasks = timing.epoch(model, cell, 29.1, CPU, n_clips=4, batch_size=4, n_tags=3, dtype="float16")
+            tasks = timing.epoch(model, cell, CPU, n_clips=4, batch_size=4, n_tags=3, dtype="float16")
             tasks["train_seconds_per_epoch"].call()
         decibels, log = seen
         assert decibels.mean() < -30
@@ -269,11 +270,11 @@ class TestTasks:
 
     def test_inference_is_per_clip_and_in_evaluation_mode(self):
         seen = []
-        model = networks.build_cell("vgg", CELL, n_tags=3, seconds=29.1, options=SPEC["options"])
+        model = networks.build_cell("vgg", CELL, n_tags=3, options=SPEC["options"])
         model.train().register_forward_pre_hook(
             lambda layer, inputs: seen.append((layer.training, torch.is_inference_mode_enabled(), inputs[0].shape))
         )
-        tasks = timing.inference(model, CELL, 29.1, CPU)
+        tasks = timing.inference(model, CELL, CPU)
         for task in tasks.values():
             task.call()
         assert seen == [(False, True, (1, 1, 8, 137)), (False, True, (8, 1, 8, 137))]

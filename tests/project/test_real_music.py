@@ -7,7 +7,7 @@ import real_music
 import real_music_tables as page
 import real_music_widths as widths
 
-from howlow.names import CELL
+from howlow.names import PAPERS_CELL
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def effect(tables, axis, before, after):
 
 def _means(tables, axis):
     """The mean ROC AUC of each cell, with a column for each value of one axis."""
-    others = [key for key in CELL if key != axis]
+    others = [key for key in PAPERS_CELL if key != axis]
     return page.main_runs(tables.runs).pivot_table(index=others, columns=axis, values="roc_auc")
 
 
@@ -99,7 +99,7 @@ class TestSentencesAboutWidths:
 
 def test_every_cell_was_trained_with_every_seed(tables):
     runs = page.main_runs(tables.runs)
-    counts = runs.groupby(CELL)["seed"].nunique()
+    counts = runs.groupby(PAPERS_CELL)["seed"].nunique()
     assert len(counts) == 88
     assert set(counts) == {runs["seed"].nunique()}
     assert runs["seed"].nunique() % real_music.N_FOLDS == 0
@@ -126,7 +126,7 @@ def test_effects_on_tags_are_the_effects_on_their_mean(tables):
 
 
 class TestWidths:
-    GRID = pd.MultiIndex.from_product([[12_000], [96, 48], [1, 2], ["db"]], names=CELL)
+    GRID = pd.MultiIndex.from_product([[12_000], [96, 48], [1, 2], ["db"]], names=PAPERS_CELL)
 
     def runs(self, widths):
         """Runs with two seeds; `widths` gives the ROC AUC of each cell of the grid with each seed."""

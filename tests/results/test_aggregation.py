@@ -21,7 +21,7 @@ CELLS = {
     "12k_mel8_x2_log": ([0.50, 0.70, 0.60], [0.12, 0.11, 0.10], [0.61, 0.62, 0.66], [0.33, 0.31, 0.35]),
 }
 CODE = {stage: {f"{stage}.py": f"code of {stage}"} for stage in aggregation.STAGES}
-TRAININGS = {"model": "vgg", "options": {}, "seconds": 29.1, "training": {"epochs": 13, "keep": "last"}}
+TRAININGS = {"model": "vgg", "options": {}, "quantizer": "global", "training": {"epochs": 13, "keep": "last"}}
 
 
 def store_spec(rate):
@@ -36,7 +36,9 @@ SPEC = {
     "cells": list(CELLS),
     "dataset": "mine",
     "model": "vgg",
+    "seconds": 29.1,
     "seeds": SEEDS,
+    "width": 1.0,
     "stores": {f"{rate}/8": store_spec(rate) for rate in (12_000, 16_000)},
     "trainings": TRAININGS,
 }
@@ -58,10 +60,12 @@ def manifest_of(rate):
 
 def run_of(cell, seed):
     rate, hop = int(cell[:2]) * 1000, int(cell.split("_x")[1].split("_")[0])
-    spec = {"sample_rate": rate, "n_mels": 8, "hop_factor": hop, "log_type": cell.split("_")[-1], "seed": seed}
+    spec = {key: TRAININGS[key] for key in ("model", "options", "training")}
+    spec |= {"sample_rate": rate, "n_mels": 8, "hop_factor": hop, "log_type": cell.split("_")[-1], "seed": seed}
+    spec |= {"bits": 16, "seconds": 29.1, "width": 1.0}
     manifest = aggregation.content_digest(manifest_of(rate))
     return {
-        "spec": TRAININGS | spec,
+        "spec": spec,
         "code": CODE["train"],
         "inputs": {"manifest": manifest, "tracks": TRACKS.digest()},
         "outputs": {},
@@ -176,6 +180,9 @@ KEYS = {
     "n_mels": [8] * 3,
     "hop_factor": [1, 10, 2],
     "log_type": ["db", "log", "log"],
+    "bits": [16] * 3,
+    "seconds": [29.1] * 3,
+    "width": [1.0] * 3,
 }
 
 
@@ -192,6 +199,7 @@ def test_runs_have_the_macro_averages_of_each_seed(results):
         "torch": ["2.13.0"] * 3 + ["2.1.0", "2.2.0", "2.4.0"] + ["2.13.0"] * 3,
         "val_roc_auc": np.concatenate(columns[2]),
         "val_pr_auc": np.concatenate(columns[3]),
+        "cell": np.repeat(list(CELLS), 3),
     }
     pd.testing.assert_frame_equal(aggregation.runs(SPEC, results), pd.DataFrame(expected))
 
@@ -216,6 +224,7 @@ def test_summary_has_means_and_deviations_with_n_minus_1(results):
         "val_roc_auc_std": [np.sqrt(7) / 100, 0.02, np.sqrt(7) / 100],
         "val_pr_auc_mean": [0.21, 0.50, 0.33],
         "val_pr_auc_std": [0.01, 0.1, 0.02],
+        "cell": list(CELLS),
     }
     pd.testing.assert_frame_equal(table, pd.DataFrame(expected), atol=1e-12, check_exact=False)
 

@@ -9,11 +9,12 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from howlow.evaluation.resampling import Resampled
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.results import corrections, effects, estimates, linear_model, steps
 from howlow.results.estimates import Estimate
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+FURTHER = {"bits": 16, "seconds": 29.1, "width": 1.0}
 MARGINS = {"roc_auc": 0.5, "pr_auc": 2.0}
 FIRST, SECOND = np.array([0, 2, 4]), np.array([1, 3, 5])
 
@@ -27,11 +28,17 @@ def simulated(rng, n_cells=8, n_seeds=3, seeds=0.5):
 def runs_of(figures, seeds=None):
     """Rows of runs.csv from the ROC AUC in percent by cell, with one value for each seed; PR AUC is half of it."""
     rows = [
-        ("d", "vgg", *cell, seed, value / 100, value / 200)
+        ("d", "vgg", *cell, name_of(cell), seed, value / 100, value / 200)
         for cell, values in figures.items()
         for seed, value in zip(seeds or range(1, 9), values, strict=False)
     ]
-    return pd.DataFrame(rows, columns=["dataset", "model", *CELL, "seed", "roc_auc", "pr_auc"])
+    table = pd.DataFrame(rows, columns=["dataset", "model", *CELL, "cell", "seed", "roc_auc", "pr_auc"])
+    return table.assign(**FURTHER)
+
+
+def name_of(cell):
+    """The name of a cell of the paper's axes."""
+    return Cell(*cell).name(29.1, 1.0)
 
 
 class TestEstimate:
@@ -223,7 +230,7 @@ class TestSteps:
         grid = [
             (r, m, h, x) for r in (12_000, 16_000) for m in (48, 128, 96) for h in (10, 1, 2) for x in ("log", "db")
         ]
-        cells = pd.DataFrame(grid, columns=CELL)
+        cells = pd.DataFrame(grid, columns=CELL).assign(**FURTHER)
         found = {(s.axis, s.before, s.after): len(s.first) for s in steps.steps(cells)}
         assert found == {
             ("n_mels", 128, 96): 12, ("n_mels", 96, 48): 12, ("hop_factor", 1, 2): 12, ("hop_factor", 2, 10): 12,
@@ -233,7 +240,7 @@ class TestSteps:
             before, after = cells.iloc[step.first], cells.iloc[step.second]
             assert (before[step.axis] == step.before).all()
             assert (after[step.axis] == step.after).all()
-            others = [key for key in CELL if key != step.axis]
+            others = [key for key in (*CELL, *FURTHER) if key != step.axis]
             assert before[others].to_numpy().tolist() == after[others].to_numpy().tolist()
 
     def test_holm_by_hand(self):
@@ -271,7 +278,7 @@ class TestFolds:
 
     def test_test_clips_are_not_counted_twice(self):
         resampled = Resampled(
-            [Representation(*cell).name for cell in FIGURES], 50, np.random.default_rng(0).normal(size=(4, 3, 2, 100))
+            [name_of(cell) for cell in FIGURES], 50, np.random.default_rng(0).normal(size=(4, 3, 2, 100))
         )
         table = effects.average_effects(runs_of(FIGURES), MARGINS, {("d", "vgg"): resampled}, {"d": 3})
         row = table.query("metric == 'roc_auc' and axis == 'n_mels'").iloc[0]

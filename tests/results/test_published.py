@@ -7,7 +7,7 @@ import replication
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from howlow.names import CELL, METRICS
+from howlow.names import METRICS, PAPERS_CELL
 from howlow.results import corrections, published, tables
 
 FIGURES = pd.read_csv(published.PATH)
@@ -16,8 +16,10 @@ FIGURES = pd.read_csv(published.PATH)
 def measured(off_points=0.0, std=0.2, n_seeds=3, dataset="mtat", model="vgg"):
     """A table of `tables.percent` whose means are off the published ones by `off_points`."""
     chosen = FIGURES[(FIGURES["dataset"] == dataset) & (FIGURES["model"] == model)]
-    wide = chosen.pivot_table(index=["dataset", "model", *CELL], columns="metric", values="mean_percent", sort=False)
-    wide = wide.reset_index().assign(n_seeds=n_seeds, n_folds=0)
+    wide = chosen.pivot_table(
+        index=["dataset", "model", *PAPERS_CELL], columns="metric", values="mean_percent", sort=False
+    )
+    wide = wide.reset_index().assign(n_seeds=n_seeds, n_folds=0, bits=16, seconds=29.1, width=1.0)
     for metric in METRICS:
         wide[f"{metric}_percent"] = wide.pop(metric) + off_points
         wide[f"{metric}_std"] = std if n_seeds > 1 else np.nan
@@ -122,6 +124,13 @@ class TestTable:
             "No deviations were published for these cells, so it was not tested whether the figures differ."
         ]
         assert published.overall(table, "roc_auc") is None
+
+    @pytest.mark.parametrize(("axis", "value"), [("bits", 8), ("seconds", 10.0), ("width", 0.5)])
+    def test_the_paper_has_no_cells_with_further_axes(self, axis, value):
+        table = pd.concat([measured(), measured().assign(**{axis: value})], ignore_index=True)
+        found = beside(table)
+        assert found["roc_auc_published_percent"].notna().tolist() == [True] * 24 + [False] * 24
+        assert beside(measured().assign(**{axis: value})).columns.tolist() == measured().columns.tolist()
 
     def test_cells_that_were_not_published_are_not_counted(self):
         known = measured(0.3)

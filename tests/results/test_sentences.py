@@ -5,10 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from test_effects import FIGURES, runs_of
+from test_effects import FIGURES, name_of, runs_of
 
 from howlow.evaluation.resampling import Resampled
-from howlow.features.representation import Representation
 from howlow.results import answers, effects, statistics
 
 MARGINS = {"roc_auc": 0.5, "pr_auc": 2.0}
@@ -80,7 +79,7 @@ def test_only_the_papers_steps_are_told_in_full():
 
 def resampled_of(figures):
     """The metrics of each cell on 200 resamples of the test clips."""
-    names = [Representation(*cell).name for cell in figures]
+    names = [name_of(cell) for cell in figures]
     n_seeds = len(next(iter(figures.values())))
     areas = 0.9 + np.random.default_rng(0).normal(size=(len(names), n_seeds, 2, 200)) * 0.01
     return {("d", "vgg"): Resampled(names, 40, areas.astype(np.float32))}

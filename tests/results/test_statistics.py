@@ -17,11 +17,12 @@ MARGINS = {"roc_auc": 0.5, "pr_auc": 0.1}
 def make_runs(figures):
     """Rows of runs.csv, from the ROC AUC in percent by (n_mels, hop_factor), with one value per seed."""
     rows = [
-        ("d", "vgg", 12_000, n_mels, hop_factor, "db", seed, value / 100, value / 200)
+        (12_000, n_mels, hop_factor, "db", f"12k_mel{n_mels}_x{hop_factor}_db", seed, value / 100, value / 200)
         for (n_mels, hop_factor), values in figures.items()
         for seed, value in enumerate(values, start=1)
     ]
-    return pd.DataFrame(rows, columns=["dataset", "model", *CELL, "seed", "roc_auc", "pr_auc"])
+    table = pd.DataFrame(rows, columns=[*CELL, "cell", "seed", "roc_auc", "pr_auc"])
+    return table.assign(dataset="d", model="vgg", bits=16, seconds=29.1, width=1.0)
 
 
 FIGURES = {(96, 1): [89.0, 89.2, 89.1], (48, 1): [89.1, 89.0, 89.2], (96, 2): [86.0, 86.1, 86.2], (8, 1): [80, 80, 80]}

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 from howlow.evaluation.resampling import Resampled
-from howlow.features.representation import Representation
 from howlow.results import estimates, linear_model, recommendation, selection, spread, tradeoff
 
-CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type"]
+CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type", "bits", "seconds", "width", "cell"]
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
 MEASURED = ("extraction_ms", "inference_ms_batch_64", "train_seconds_per_epoch")
 
@@ -20,7 +19,7 @@ def make_trade(validation, test=None, *, times=(4.0, 3.0, 2.0, 1.0), spread=0.01
     """
     test = test or {cell: np.array(values) / 2 for cell, values in validation.items()}
     rows = [
-        ("d", "vgg", 12_000, *cell, "db", seed, on_test / 100, on_test / 200, value / 100, value / 200)
+        (*identity(*cell), seed, on_test / 100, on_test / 200, value / 100, value / 200)
         for cell, values in validation.items()
         for seed, (value, on_test) in enumerate(zip(values, test[cell], strict=True), start=1)
     ]
@@ -32,11 +31,16 @@ def make_trade(validation, test=None, *, times=(4.0, 3.0, 2.0, 1.0), spread=0.01
     n = len(summary)
     summary["gmac"], summary["bytes_per_clip"] = [10.0, 5.0, 4.9, 1.0][:n], [1000, 500, 500, 80][:n]
     summary["parameters"] = 7
-    measured = summary[CELL].assign(others_percent=busy)
+    measured = summary[["cell"]].assign(others_percent=busy)
     for time in MEASURED:
         measured[time] = times[:n]
         measured[f"{time}_low"], measured[f"{time}_high"] = measured[time] - spread, measured[time] + spread
     return tradeoff.tradeoff(summary, measured, runs, MARGINS, resampled)
+
+
+def identity(n_mels, hop_factor):
+    """The columns of a row that say which cell it is of."""
+    return "d", "vgg", 12_000, n_mels, hop_factor, "db", 16, 29.1, 1.0, f"12k_mel{n_mels}_x{hop_factor}_db"
 
 
 VALIDATION = {
@@ -155,7 +159,7 @@ def test_intervals_on_the_test_clips_by_hand():
     """One seed's deviation of 0.1 in every cell; the clips add a deviation of 2 points to every cell alike."""
     deviations = np.array([0.1, -0.1, 0.0])
     test = {cell: 80 - 2 * place + np.roll(deviations, place) for place, cell in enumerate(VALIDATION)}
-    names = [Representation(12_000, *cell, "db").name for cell in VALIDATION]
+    names = [identity(*cell)[-1] for cell in VALIDATION]
     noise = np.random.default_rng(0).normal(size=2000) * 0.02
     noise = (noise - noise.mean()) / noise.std(ddof=1) * 0.02
     areas = np.broadcast_to(0.8 + noise, (4, 3, 2, 2000)).astype(np.float32)

@@ -48,7 +48,7 @@ def device(request, monkeypatch):
 def build(spec, device):
     """The network of a specification without dropout, which would draw other values on another device."""
     torch.manual_seed(spec["seed"])
-    keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds")}
+    keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds", "width")}
     model = networks.build(spec["model"], n_tags=2, **keys, **spec["options"])
     for layer in model.modules():
         if isinstance(layer, torch.nn.Dropout):

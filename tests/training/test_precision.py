@@ -6,7 +6,7 @@ import torch
 
 from howlow import files, networks
 from howlow.features import arrays
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.features.store import open_store
 from howlow.planning import timing
 from howlow.training import batches, devices, loop
@@ -140,8 +140,8 @@ class Recorder(torch.nn.Module):
 def test_inference_is_timed_as_scores_are_computed(clips, bfloat16):
     scored, timed = Recorder(), Recorder()
     loop.score(scored, clips[0], np.arange(8))
-    cell = Representation(12_000, 8, 10, "db")
-    for task in timing.inference(timed, cell, 29.1, CPU).values():
+    cell = Cell(12_000, 8, 10, "db")
+    for task in timing.inference(timed, cell, CPU).values():
         task.call()
     assert scored.seen == timed.seen == {(False, True, False, torch.float32, True)}
 

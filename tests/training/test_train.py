@@ -32,7 +32,7 @@ from howlow.networks import memory
 SPECS = {
     "vgg": SPEC,
     "musicnn": SPEC | MUSICNN,
-    # 29.0 s would have 273 frames, for which the windows are others than for the 274 of 29.1 s.
+    # The 1361 frames at the centre of each clip, and 273 of them at x5: other windows than for the 274 of 29.1 s.
     "x5 log": SPEC | {"hop_factor": 5, "log_type": "log", "seconds": 29.0},
 }
 
@@ -55,7 +55,7 @@ def program():
 def network(content):
     """The network of a `model.pt`."""
     spec = content["spec"]
-    keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds")}
+    keys = {key: spec[key] for key in ("sample_rate", "n_mels", "hop_factor", "seconds", "width")}
     model = networks.build(spec["model"], n_tags=len(content["tags"]), **keys, **spec["options"])
     model.load_state_dict(content["weights"])
     return model.eval()
@@ -103,7 +103,7 @@ def test_writes_the_scores_of_each_clip_by_the_weights_that_it_writes(data, name
     spec = SPECS[name]
     run(folder / "a", folder, spec)
     assert sorted(path.name for path in (folder / "a").iterdir()) == sorted(OUTPUTS)
-    stored = spectrograms(folder, spec["hop_factor"])
+    stored = spectrograms(folder, spec["hop_factor"], spec["seconds"])
     content = torch.load(folder / "a" / "model.pt", weights_only=True)
     split_of = dict(zip(tracks.clip_ids, tracks.splits, strict=True))
     table = pq.read_table(folder / "a" / "scores.parquet")
@@ -245,7 +245,7 @@ def test_broken_store_gets_one_line(data, spoil):
 class TestMemoryOfAGpu:
     """A GPU of 24 GB, which has bfloat16 or not, stands in for a real one."""
 
-    spec = SPEC | {"options": {"width": 1.0}, "n_mels": 96, "hop_factor": 1}
+    spec = SPEC | {"options": {}, "width": 1.0, "n_mels": 96, "hop_factor": 1}
 
     @pytest.fixture
     def gpu(self, monkeypatch):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from howlow import config, files, networks
 from howlow.errors import HowlowError
 from howlow.features import audio, mel, quantizer
+from howlow.features.quantizer import Quantizer
 from howlow.features.representation import Cell, Representation, n_samples
 from howlow.networks import archive
 
@@ -43,6 +44,7 @@ class Tagger:
     cell : Cell
     tags : tuple of str
     window : str, window of the Fourier transform, see `howlow.features.mel.power_spectrum`
+    rounding : Quantizer or None, the levels that values are rounded to
     digest : str, digest of the specification, code, clips and labels of its training
     """
 
@@ -51,6 +53,7 @@ class Tagger:
     cell: Cell
     tags: tuple[str, ...]
     window: str
+    rounding: Quantizer | None
     digest: str
 
     @property
@@ -106,7 +109,8 @@ def _built(content: dict[str, Any]) -> Tagger:
         raise ModelError("its weights are not of the type float32")
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise ModelError("some of its weights are not finite")
-    return Tagger(network.eval(), spec["model"], cell, tags, content["window"], content["digest"])
+    rounding = None if content["levels"] is None else quantizer.between(cell.bits, **content["levels"])
+    return Tagger(network.eval(), spec["model"], cell, tags, content["window"], rounding, content["digest"])
 
 
 def _check_settings(content: dict[str, Any]) -> None:
@@ -208,14 +212,16 @@ def probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
 
 
 def _probabilities(tagger: Tagger, windows: list[np.ndarray]) -> np.ndarray:
-    batch = np.stack([spectrogram(window, tagger.cell, tagger.window) for window in windows])
+    batch = np.stack([spectrogram(window, tagger.cell, tagger.window, tagger.rounding) for window in windows])
     device = next(tagger.network.parameters()).device
     with torch.inference_mode():
         logits: Tensor = tagger.network(torch.from_numpy(batch).unsqueeze(1).to(device))
         return torch.sigmoid(logits).cpu().numpy()
 
 
-def spectrogram(signal: np.ndarray, representation: Representation, window: str) -> np.ndarray:
+def spectrogram(
+    signal: np.ndarray, representation: Representation, window: str, rounding: Quantizer | None = None
+) -> np.ndarray:
     """The spectrogram of a signal as training reads it from a store, but without the rounding of the store.
 
     Returns
@@ -224,7 +230,7 @@ def spectrogram(signal: np.ndarray, representation: Representation, window: str)
     """
     power = mel.mel_power(signal, representation.sample_rate, representation.n_mels, window, representation.hop_factor)
     decibels = mel.compress(power, "db")
-    if (rounding := quantizer.over_the_whole_range(representation.bits)) is not None:
+    if rounding is not None:
         decibels = quantizer.values(quantizer.codes(decibels, rounding), rounding)
     return mel.from_db(decibels, representation.log_type)
 
@@ -274,8 +280,10 @@ def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
 
 def metadata(tagger: Tagger) -> dict[str, str]:
     """The metadata of an ONNX file, as texts by name: all that is needed to make its input and read its output."""
-    cell, rounding = asdict(tagger.cell), quantizer.over_the_whole_range(tagger.cell.bits)
-    levels = {} if rounding is None else {"lowest_level_db": rounding.low, "highest_level_db": rounding.high}
+    cell, rounding = asdict(tagger.cell), tagger.rounding
+    levels = {}
+    if rounding is not None:
+        levels = {"lowest_level_db": rounding.low.ravel().tolist(), "highest_level_db": rounding.high.ravel().tolist()}
     values = tagger.description | {
         "sample_rate_hz": cell.pop("sample_rate"),
         **cell,

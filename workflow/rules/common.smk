@@ -1,13 +1,14 @@
 # Code that the rules share: the checked configuration, and the names of files.
 import gc
 import os
+from typing import NamedTuple
 
 from howlow import config as configuration
 from howlow.networks import memory
 from howlow.config import specs
 from howlow.errors import HowlowError
 from howlow.networks.registry import NETWORKS
-from howlow.features.representation import Cell
+from howlow.features.representation import STORED_BITS, Cell
 from snakemake.exceptions import WorkflowError
 
 CONFIGURATION = snakemake_internals.configuration_files(workflow)
@@ -57,6 +58,8 @@ localrules:
     paper_table,
     statistics,
     tradeoff,
+    exchange,
+    frontier,
     tags,
     curves,
     about,
@@ -90,6 +93,14 @@ def one_of(*names):
     return "|".join(names) or "(?!)"
 
 
+class OfCell(NamedTuple):
+    """The wildcards of a cell."""
+
+    dataset: str
+    model: str
+    cell: str
+
+
 def cell_of(wildcards):
     """The cell of a job, also of one that is not in the grid."""
     pair = wildcards.dataset, wildcards.model
@@ -101,6 +112,12 @@ def manifest(wildcards):
     """The manifest of the store that a cell reads; all that share sample rate and bands share a store."""
     cell = cell_of(wildcards)
     return f"results/{wildcards.dataset}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json"
+
+
+def ranges(wildcards):
+    """The file with the range of each band that a cell needs, if it needs one."""
+    is_needed = cell_of(wildcards).bits != STORED_BITS and config["spectrograms"]["quantizer"] == "band"
+    return [manifest(wildcards).replace("manifest.json", "levels.json")] if is_needed else []
 
 
 def experiment_files(wildcards, name):

@@ -71,3 +71,22 @@ rule store:
         spec=spec("store"),
     shell:
         program("store", "--tracks {input.tracks}")
+
+
+rule levels:
+    input:
+        changed=changed("levels"),
+        tracks="results/{dataset}/tracks.parquet",
+        manifest="results/{dataset}/mel/{sample_rate}/{n_mels}/manifest.json",
+    output:
+        record=record("levels"),
+    log:
+        "logs/{dataset}/mel/{sample_rate}/{n_mels}/levels.log",
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=60,
+    params:
+        spec=spec("levels"),
+    shell:
+        program("levels", "--tracks {input.tracks} --manifest {input.manifest}")

@@ -176,50 +176,6 @@ rule statistics:
         )
 
 
-rule tradeoff:
-    input:
-        of_experiments("summary.csv"),
-        of_experiments("runs.csv"),
-        of_experiments("times.csv"),
-        of_experiments("bootstrap.npz"),
-        changed=changed("tradeoff"),
-    output:
-        record=record("tradeoff"),
-        table=report(
-            "results/tradeoff.csv",
-            category="Trade-off",
-            caption="../report/tradeoff.rst",
-            labels={"result": "All figures (CSV)"},
-        ),
-        text="results/recommendation.md",
-        page=report(
-            "results/recommendation.html",
-            category="Trade-off",
-            caption="../report/recommendation.rst",
-            labels={"result": "Which representation to take"},
-        ),
-        pdf="results/tradeoff.pdf",
-        png=report(
-            "results/tradeoff.png",
-            category="Trade-off",
-            caption="../report/tradeoff.rst",
-            labels={"result": "Accuracy against cost"},
-        ),
-    log:
-        "logs/tradeoff.log",
-    threads: 1
-    resources:
-        mem_mb=2_000,
-        runtime=10,
-    params:
-        spec=spec("tradeoff"),
-    shell:
-        program(
-            "tradeoff",
-            "--results results --table {output.table} --text {output.text} --page {output.page} --figures {output.pdf} {output.png}",
-        )
-
-
 rule tags:
     input:
         of_experiment(config["figure1"], "runs.csv"),
@@ -281,6 +237,7 @@ rule sonify:
         manifests=sorted(
             {f"results/{MAIN[0]}/mel/{cell.sample_rate}/{cell.n_mels}/manifest.json" for cell in CELLS[MAIN].values()}
         ),
+        ranges=sorted({path for cell in CELLS[MAIN] for path in ranges(OfCell(*MAIN, cell))}),
     output:
         record=record("sonify"),
         page=report(
@@ -318,6 +275,8 @@ RESULTS = [
             "full.html",
             "statistics.html",
             "recommendation.html",
+            "exchange.pdf",
+            "frontier.md",
             "tags.pdf",
             "sound.html",
         )

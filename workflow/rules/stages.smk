@@ -171,6 +171,12 @@ STAGES = {
         None,
         lambda w: specs.store(config, w.dataset),
     ),
+    "levels": Stage(
+        "levels",
+        "results/{dataset}/mel/{sample_rate}/{n_mels}/levels.json",
+        None,
+        lambda w: specs.levels(config),
+    ),
     "train": Stage(
         "train",
         "results/{dataset}/{model}/{cell}/seed{seed}/run.json",
@@ -222,6 +228,12 @@ STAGES = {
     ),
     "tradeoff": Stage(
         "tradeoff", "results/records/tradeoff.json", "results/tradeoff.csv", lambda w: specs.tradeoff(config)
+    ),
+    "exchange": Stage(
+        "exchange", "results/records/exchange.json", "results/exchange.csv", lambda w: specs.statistics(config)
+    ),
+    "frontier": Stage(
+        "frontier", "results/records/frontier.json", "results/frontier.csv", lambda w: specs.collect(config)
     ),
     "tags": Stage(
         "heatmap",

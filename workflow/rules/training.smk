@@ -6,6 +6,7 @@ rule train:
         changed=changed("train"),
         tracks="results/{dataset}/tracks.parquet",
         manifest=manifest,
+        ranges=ranges,
     output:
         # Snakemake does not delete these before a job, because the job has nothing to do if its inputs are unchanged.
         record=update(record("train")),

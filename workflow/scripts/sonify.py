@@ -18,7 +18,7 @@ import soundfile
 from howlow import files, program
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError
-from howlow.features import audio, quantizer, sonify, store
+from howlow.features import audio, levels, quantizer, sonify, store
 from howlow.features.representation import Cell, cells_of
 from howlow.results import soundpage
 from howlow.results.soundpage import Sound
@@ -80,7 +80,8 @@ def _sonify_cell(
     """Write the clips of one cell by each method."""
     name, cell = item
     manifest = _manifest(mel, cell)
-    rounded_by = quantizer.over_the_whole_range(cell.bits)
+    found = levels.read(manifest, cell.bits, spec["quantizer"], spec["fold"])
+    rounded_by = None if found is None else quantizer.between(cell.bits, **found)
     spectrograms = store.open_store(
         manifest, cell.hop_factor, cell.log_type, n_frames=cell.n_frames_at_x1, quantizer=rounded_by
     )

@@ -14,7 +14,7 @@ import torch
 from howlow import files, networks, program, provenance
 from howlow.data import tracks as tracks_module
 from howlow.errors import HowlowError, TrainingError
-from howlow.features import quantizer
+from howlow.features import levels, quantizer
 from howlow.features.representation import Cell
 from howlow.features.store import Store, content_digest, open_store, verify
 from howlow.networks import archive, memory
@@ -30,6 +30,8 @@ def main(args: Namespace) -> None:
             "manifest": content_digest(files.read_json(args.manifest)),
             "tracks": tracks_module.read(args.tracks).digest(),
         }
+        if (found := _levels(args)) is not None:
+            inputs["levels"] = provenance.digest(found)
         if _is_current(args, inputs):
             print("the specification, code, clips and labels have not changed, so there is nothing to train")
             for path in _results(args.folder):
@@ -61,13 +63,9 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
     tracks = tracks_module.read(args.tracks)
     manifest = files.read_json(args.manifest)
     cell = Cell(**{field.name: spec[field.name] for field in fields(Cell)})
-    store = open_store(
-        args.manifest,
-        cell.hop_factor,
-        cell.log_type,
-        n_frames=cell.n_frames_at_x1,
-        quantizer=quantizer.over_the_whole_range(cell.bits),
-    )
+    found = _levels(args)
+    rounding = None if found is None else quantizer.between(cell.bits, **found)
+    store = open_store(args.manifest, cell.hop_factor, cell.log_type, n_frames=cell.n_frames_at_x1, quantizer=rounding)
     # This variable says which GPU is used. The cluster sets it, or `gpus.place`.
     print("CUDA_VISIBLE_DEVICES:", os.environ.get("CUDA_VISIBLE_DEVICES", "not set"), flush=True)
     device = devices.prepare(spec["training"]["threads"], args.device)
@@ -98,6 +96,7 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         "spec": spec,
         "tags": list(tracks.tags),
         "window": manifest["window"],
+        "levels": found,
         "digest": provenance.digest(made_by),
         "weights": weights,
     }
@@ -115,6 +114,12 @@ def _train(args: Namespace, inputs: dict[str, str]) -> None:
         train_seconds=sum(epoch.seconds for epoch in history),
     )
     checkpoint.unlink(missing_ok=True)
+
+
+def _levels(args: Namespace) -> dict[str, list[float]] | None:
+    """The lowest and highest levels of quantized values; None if the values are not quantized."""
+    spec = args.spec
+    return levels.read(args.manifest, spec["bits"], spec.get("quantizer"), spec.get("fold"))
 
 
 def _resident_mb(spec: dict[str, Any], device: torch.device, sharing: int) -> int:

@@ -127,6 +127,11 @@ def store(config: Spec, dataset: str) -> Spec:
     return {"max_excluded": config["datasets"][dataset]["max_excluded"], "shards": shards(config, dataset)}
 
 
+def levels(config: Spec) -> Spec:
+    """The specification of the ranges of quantized values of each band."""
+    return {"quantizer": config["spectrograms"]["quantizer"]}
+
+
 def excluded(config: Spec, dataset: str) -> Spec:
     """The specification of the list of excluded clips."""
     return {"sample_rates": sample_rates(config, dataset), "shards": shards(config, dataset)}
@@ -284,6 +289,7 @@ def sonify(config: Spec, experiment: Spec) -> Spec:
     return names_of(config, experiment) | {
         "clips": config["sound"]["n_clips"],
         "methods": config["sound"]["methods"],
+        "fold": fold(config["seeds"], config["seeds"][0], config["datasets"][experiment["dataset"]].get("folds")),
         "quantizer": config["spectrograms"]["quantizer"],
         "window": config["spectrograms"]["window"],
     }

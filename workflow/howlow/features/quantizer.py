@@ -6,6 +6,7 @@ rounded values, and these are, to the bit, those that packing to so many bits an
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class Quantizer(NamedTuple):
     Attributes
     ----------
     bits : int, from 1 to 8
-    low, high : np.ndarray [dtype=float32], the lowest and the highest level in dB; arrays that fit the spectrograms
+    low, high : np.ndarray [shape=(n_mels, 1) or (1, 1), dtype=float32], the lowest and the highest level in dB
     """
 
     bits: int
@@ -45,11 +46,16 @@ class Quantizer(NamedTuple):
         return np.float32(self.highest) / (self.high - self.low)
 
 
-def over_the_whole_range(bits: int) -> Quantizer | None:
-    """The quantizer with one range for all bands, from `LOW_DB` to `HIGH_DB`; None for values as they are stored."""
+def between(bits: int, low_db: Sequence[float], high_db: Sequence[float]) -> Quantizer | None:
+    """The quantizer with these lowest and highest levels, of each band or one of all; None for values as stored."""
     if bits == STORED_BITS:
         return None
-    return Quantizer(bits, *(np.array(bound, np.float32) for bound in (LOW_DB, HIGH_DB)))
+    return Quantizer(bits, *(np.array(bounds, np.float32)[:, np.newaxis] for bounds in (low_db, high_db)))
+
+
+def over_the_whole_range(bits: int) -> Quantizer | None:
+    """The quantizer with one range for all bands, from `LOW_DB` to `HIGH_DB`; None for values as they are stored."""
+    return between(bits, [LOW_DB], [HIGH_DB])
 
 
 def bytes_per_clip(representation: Representation, dtype: str) -> int:

@@ -112,8 +112,8 @@ class Cell(Representation):
                 int(hop),
                 log_type,
                 int(bits or STORED_BITS),
-                float(own_seconds or seconds),
-                float(own_width or width),
+                float(own_seconds) if own_seconds else seconds,
+                float(own_width) if own_width else width,
             )
             if cell.name(seconds, width) == name:
                 return cell

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from howlow.features import mel
-from howlow.features.representation import CLIP_SECONDS, HOP_SIZE, Representation, n_frames, n_samples
+from howlow.features.representation import HOP_SIZE, Representation, n_frames, n_samples
 
 METHODS = ("noise", "griffin_lim")
 
@@ -20,9 +20,7 @@ _MOMENTUM = 0.99
 _TINY = np.float32(1e-30)
 
 
-def sonify(
-    spectrogram: np.ndarray, representation: Representation, method: str, seconds: float = CLIP_SECONDS
-) -> np.ndarray:
+def sonify(spectrogram: np.ndarray, representation: Representation, method: str) -> np.ndarray:
     """Turn a mel-spectrogram into audio whose own mel-spectrogram is close to it.
 
     The level is that of the spectrogram. If the audio would clip, all of it is scaled to a peak of 1.

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import DataFrameGroupBy
 
-from howlow import files
+from howlow import files, provenance
 from howlow.config import specs
 from howlow.data.tracks import read as read_tracks
 from howlow.errors import HowlowError
 from howlow.evaluation.metrics import MACRO
 from howlow.evaluation.scores import read_metrics
+from howlow.features import levels
 from howlow.features.representation import cells_of
 from howlow.features.store import content_digest
 from howlow.names import CELL, METRICS
@@ -60,12 +61,16 @@ def check(spec: dict[str, Any], results: Path, code: dict[str, dict[str, str]]) 
         _refuse(path, {"origin": origin})
         manifests[store] = content_digest(found)
     for name, cell in cells_of(spec).items():
-        inputs = {"manifest": manifests[f"{cell.sample_rate}/{cell.n_mels}"], "tracks": tracks}
+        store = f"{cell.sample_rate}/{cell.n_mels}"
+        manifest = results / dataset / "mel" / store / "manifest.json"
+        inputs = {"manifest": manifests[store], "tracks": tracks}
         for seed in spec["seeds"]:
             path = results / dataset / spec["model"] / name / f"seed{seed}" / "run.json"
             fold = specs.fold(spec["seeds"], seed, spec.get("folds"))
             of_cell = specs.of_training(spec["trainings"], cell, seed, fold)
-            _refuse(path, {"spec": of_cell, "code": code["train"], "inputs": inputs})
+            found = levels.read(manifest, cell.bits, of_cell.get("quantizer"), fold)
+            of_levels = {} if found is None else {"levels": provenance.digest(found)}
+            _refuse(path, {"spec": of_cell, "code": code["train"], "inputs": inputs | of_levels})
 
 
 def _refuse(record: Path, expected: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ without the refuted assumption. The model knows the variation between trainings.
 `howlow.evaluation.resampling`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from howlow.evaluation.resampling import Resampled
 from howlow.names import METRICS
 from howlow.results import linear_model
 from howlow.results.estimates import ALPHA, UNKNOWN, add_tests, of_folds, uncertainty
-from howlow.results.steps import experiment_of, folds_of, frame, matrix, steps
+from howlow.results.steps import Step, experiment_of, folds_of, frame, matrix, steps
 
 
 def margins(spec: Mapping[str, float]) -> dict[str, float]:
@@ -27,6 +27,7 @@ def average_effects(
     margins: Mapping[str, float],
     resampled: Mapping[tuple[str, str], Resampled] | None = None,
     folds: Mapping[str, int] | None = None,
+    steps_of: Callable[[pd.DataFrame], Iterable[Step]] = steps,
 ) -> pd.DataFrame:
     """The average effect of each step along each axis, for each experiment and metric.
 
@@ -36,6 +37,7 @@ def average_effects(
     margins : for each metric, the difference in points that counts as none
     resampled : for each dataset and model, the metrics on resampled test clips
     folds : the number of folds of each dataset that has some
+    steps_of : gives the steps between the cells of an experiment
 
     Returns
     -------
@@ -52,6 +54,7 @@ def average_effects(
             metric,
             (resampled or {}).get(experiment_of(of_experiment)),
             folds_of(of_experiment, (folds or {}).get(experiment_of(of_experiment)[0], 0)),
+            steps_of,
         )
         for _, of_experiment in runs.groupby(["dataset", "model"], sort=False)
         for metric in METRICS
@@ -60,7 +63,13 @@ def average_effects(
     return pd.concat(tested, ignore_index=True) if tested else pd.DataFrame()
 
 
-def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None, folds: np.ndarray | None) -> pd.DataFrame:
+def _of_metric(
+    runs: pd.DataFrame,
+    metric: str,
+    resampled: Resampled | None,
+    folds: np.ndarray | None,
+    steps_of: Callable[[pd.DataFrame], Iterable[Step]],
+) -> pd.DataFrame:
     cells, values = matrix(runs, metric)
     if np.isnan(values).all():
         return pd.DataFrame()
@@ -68,7 +77,7 @@ def _of_metric(runs: pd.DataFrame, metric: str, resampled: Resampled | None, fol
     dataset, network = experiment_of(runs)
     identity = {"dataset": dataset, "model": network, "metric": metric}
     rows = []
-    for axis, before, after, first, second in steps(cells):
+    for axis, before, after, first, second in steps_of(cells):
         p_seeds_alike = linear_model.p_of_seeds(model, first, second)
         method = "by seed" if p_seeds_alike < ALPHA else "by cell" if model.p_fair < ALPHA else "pooled"
         of_seeds = linear_model.step(model, first, second, method) if model.df else UNKNOWN

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from howlow.data.datasets import published_sizes
-from howlow.names import METRICS, PAPERS_CELL
+from howlow.features.representation import CLIP_SECONDS, STORED_BITS
+from howlow.names import FURTHER_AXES, METRICS, PAPERS_CELL
 from howlow.provenance import PACKAGE
 from howlow.results.corrections import holm
 
@@ -25,6 +26,7 @@ ALPHA = 0.05
 _HALF_A_UNIT = 0.005
 
 _KEYS = ["model", *PAPERS_CELL]
+_FURTHER = [STORED_BITS, CLIP_SECONDS, 1.0]  # the paper's bits, seconds and width
 
 
 def unlike(kind: str, n_clips: int, n_tags: int) -> list[str]:
@@ -57,7 +59,9 @@ def beside(table: pd.DataFrame, kinds: dict[tuple[str, str], str]) -> pd.DataFra
     `{metric}_is_different` (corrected P < 0.05). Those of the test are empty where no deviation was published. If no
     experiment is the paper's, the table is returned as it is.
     """
+    is_papers = (table[FURTHER_AXES] == _FURTHER).all(axis=1)
     kind = [kinds.get(pair) for pair in zip(table["dataset"], table["model"], strict=True)]
+    kind = [of_row if is_like else None for of_row, is_like in zip(kind, is_papers, strict=True)]
     if not any(kind):
         return table
     figures = pd.read_csv(PATH).rename(columns={"dataset": "kind"})

@@ -60,6 +60,29 @@ def _steps_along(cells: pd.DataFrame, axis: str) -> Iterator[Step]:
         yield Step(axis, before, after, np.array(firsts), np.array(seconds))
 
 
+def from_richest(cells: pd.DataFrame) -> Iterator[Step]:
+    """The steps from the richest value of each axis to each of its other values.
+
+    Parameters
+    ----------
+    cells : see `steps`
+    """
+    for axis in AXES:
+        values = cells[axis].drop_duplicates().sort_values(ascending=axis in _POOR_IS_LARGE)
+        others = [key for key in CELL if key != axis]
+        rows = {key: group.index for key, group in cells.groupby([axis, *others], sort=False)}
+        richest, *poorer = values
+        for value in poorer:
+            pairs = [
+                (index[0], rows[value, *key[1:]][0])
+                for key, index in rows.items()
+                if key[0] == richest and (value, *key[1:]) in rows
+            ]
+            if pairs:
+                first, second = np.array(pairs).T
+                yield Step(axis, richest, value, first, second)
+
+
 def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
     """A table of rows that have the ends of a step in `from` and `to`, whose types are kept: 48 bands, width 0.5."""
     table = pd.DataFrame(rows)

@@ -36,8 +36,8 @@ def percent(summary: pd.DataFrame) -> pd.DataFrame:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Turn a table of `percent`, of one model on one dataset, into text in the paper's columns.
 
-    What is the same in all rows is left out, but for bands and sample rate. An asterisk marks a mean that differs from the
-    published one by the test of `howlow.results.published.beside`.
+    What is the same in all rows is left out, but for bands and sample rate. An asterisk marks a mean that differs from
+    the published one by the test of `howlow.results.published.beside`.
     """
     columns = {"bands": [str(n) for n in table["n_mels"]]}
     if not _is_constant(table["hop_factor"]):
