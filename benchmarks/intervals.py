@@ -13,6 +13,7 @@ It prints the table of docs/statistics.md. Two kinds of studies are simulated:
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from scipy import stats
 
 from howlow.evaluation import resampling
 from howlow.evaluation.resampling import Resampled
-from howlow.features.representation import Representation
+from howlow.features.representation import CLIP_SECONDS, Cell
+from howlow.names import CELL
 from howlow.results import (
     effects,
     linear_model,
@@ -39,14 +41,14 @@ DEVIATION_POINTS = 0.15
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
 
 PAPERS_GRID = [
-    Representation(rate, n_mels, hop, log_type)
+    Cell(rate, n_mels, hop, log_type)
     for rate in (12_000, 16_000)
     for log_type in ("log", "db")
     for n_mels, hops in [*((m, (1, 2, 3, 4, 5, 10)) for m in (128, 96, 48)), *((m, (1,)) for m in (32, 24, 16, 8))]
     for hop in hops
 ]
 
-SMALL_GRID = [Representation(12_000, n_mels, hop, x) for n_mels in (96, 48) for hop in (1, 2) for x in ("db", "log")]
+SMALL_GRID = [Cell(12_000, n_mels, hop, x) for n_mels in (96, 48) for hop in (1, 2) for x in ("db", "log")]
 
 N_SEEDS, N_SONGS, CLIPS_A_SONG = 3, 60, 3
 PREVALENCE = np.linspace(0.15, 0.5, 8)
@@ -59,20 +61,23 @@ N_FOLDS, SIDE = 5, 0.1
 """With folds: their number, and the variance of what a song adds to the scores of all networks with 48 bands."""
 
 
-def runs(rng: np.random.Generator, cells: list[Representation], points: np.ndarray) -> pd.DataFrame:
+def runs(rng: np.random.Generator, cells: list[Cell], points: np.ndarray) -> pd.DataFrame:
     """Rows of runs.csv; `points` [shape=(n_cells, n_seeds)] is the ROC AUC in percent. PR AUC varies apart from it."""
     rows = [
-        ("d", "vgg", cell.sample_rate, cell.n_mels, cell.hop_factor, cell.log_type, seed, value / 100, rng.normal())
+        ("d", "vgg", *astuple(cell), name_of(cell), seed, value / 100, rng.normal())
         for cell, values in zip(cells, points, strict=True)
         for seed, value in enumerate(values, start=1)
     ]
-    names = ["dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "seed", "roc_auc", "pr_auc"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=["dataset", "model", *CELL, "cell", "seed", "roc_auc", "pr_auc"])
+
+
+def name_of(cell: Cell) -> str:
+    return cell.name(CLIP_SECONDS, 1.0)
 
 
 def drawn_runs(
     rng: np.random.Generator, *, effect: float = 0.0, unequal: float = 1.0, sides: float = 0.0
-) -> tuple[list[Representation], np.ndarray]:
+) -> tuple[list[Cell], np.ndarray]:
     """Runs of the paper's grid, in points. 48 bands have `effect` more than 96.
 
     `unequal` multiplies the deviation of 48 bands; `sides` is the deviation of what a seed adds to all cells of 48
@@ -100,7 +105,7 @@ class Study:
         parts = [_drawn(rng, 1 if n_folds else N_SEEDS, n_resamples, side) for _ in range(n_folds or 1)]
         self.distances, areas = (np.concatenate(of_parts, axis=1) for of_parts in zip(*parts, strict=True))
         self.areas = areas[..., 0]
-        names = [cell.name for cell in SMALL_GRID]
+        names = [name_of(cell) for cell in SMALL_GRID]
         self.resampled = Resampled(names, N_SONGS * len(parts), areas[..., 1:].astype(np.float32))
 
     def runs(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ test clips. The second table has the ROC AUC of each probe where it can be learn
 """
 
 import argparse
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from howlow.data.tracks import read as read_tracks
 from howlow.evaluation import resampling
 from howlow.evaluation.resampling import Resampled
 from howlow.evaluation.scores import Scores, read_scores
-from howlow.features.representation import Representation
-from howlow.results import effects, steps
+from howlow.features.representation import CLIP_SECONDS, Cell
+from howlow.results import effects
 
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
 
@@ -53,14 +54,14 @@ def main(results: Path) -> None:
                 groups, weights = test.groups, resampling.draw(test.groups)
             once = np.ones((len(test.labels), 1), np.float32)
             values = resampling.macro(test.labels[:, chosen], test.activations[:, chosen], once)[:, 0]
-            runs.append(["demo", "vgg", *_columns(cell), seed, *values])
+            runs.append(["demo", "vgg", *_columns(cell), cell, seed, *values])
             for tag in PROBES:
                 number = [tracks.tags.index(tag)]
                 area = resampling.macro(test.labels[:, number], test.activations[:, number], once)[0, 0]
                 probes.append([tag, cell, seed, area])
             of_cell.append(resampling.macro(test.labels[:, chosen], test.activations[:, chosen], weights))
         areas.append(of_cell)
-    table = pd.DataFrame(runs, columns=["dataset", "model", *names.CELL, "seed", *names.METRICS])
+    table = pd.DataFrame(runs, columns=["dataset", "model", *names.CELL, "cell", "seed", *names.METRICS])
     resampled = Resampled(cells, len(set(groups)), np.array(areas, np.float32))
     _print_effects(effects.average_effects(table, MARGINS, {("demo", "vgg"): resampled}))
     mean = 100 * table["roc_auc"].mean()
@@ -69,8 +70,7 @@ def main(results: Path) -> None:
 
 
 def _columns(cell: str) -> list[object]:
-    found = Representation.parse(cell)
-    return [found.sample_rate, found.n_mels, found.hop_factor, found.log_type]
+    return list(astuple(Cell.parse(cell, CLIP_SECONDS, 1.0)))
 
 
 def _print_effects(found: pd.DataFrame) -> None:
@@ -82,7 +82,7 @@ def _print_effects(found: pd.DataFrame) -> None:
             f"{row.difference_points:+.2f} | {row.low_points:+.2f} to {row.high_points:+.2f}"
             for row in rows.itertuples()
         ]
-        print(f"| {steps.AXES[axis]} {before} to {after} | {rows['n_pairs'].iloc[0]} | {' | '.join(parts)} |")
+        print(f"| {axis} {before} to {after} | {rows['n_pairs'].iloc[0]} | {' | '.join(parts)} |")
 
 
 def _print_probes(found: pd.DataFrame) -> None:

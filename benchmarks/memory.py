@@ -11,19 +11,20 @@ saves for the gradients are counted on a CPU as well: in bfloat16, and with PyTo
 import argparse
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from training import Peak, own_bytes  # the benchmark beside this one
 
 from howlow import networks
-from howlow.features.representation import Representation
+from howlow.features.representation import Cell
 from howlow.networks import memory
 from howlow.training import devices
 
 ROOT = Path(__file__).resolve().parents[1]
 
-OPTIONS = {"vgg": {"width": 0.25}, "musicnn": {"width": 0.25, "filters": 8}}
+OPTIONS = {"vgg": {}, "musicnn": {"filters": 8}}
 CLIPS = 4
 WHAT = {"step": "training step on a CPU", "saved": "saved for the gradients on a GPU", "scores": "scoring on a CPU"}
 
@@ -31,12 +32,11 @@ WHAT = {"step": "training step on a CPU", "saved": "saved for the gradients on a
 def maps(what: str, name: str, sample_rate: int, n_mels: int) -> float:
     """Memory of one kind of work, as a number of maps of the first layer in the type that the work computes in."""
     device = devices.prepare(1)
-    cell = Representation(sample_rate, n_mels, 1, "db")
-    model = networks.build_cell(name, cell, n_tags=50, seconds=29.1, options=OPTIONS[name])
+    cell = Cell(sample_rate, n_mels, 1, "db", width=0.25)
+    model = networks.build_cell(name, cell, n_tags=50, options=OPTIONS[name])
     devices.lay_out(model, device)
-    spectrograms = torch.randn(CLIPS, 1, n_mels, cell.n_frames(29.1))
-    spec = {"model": name, "options": OPTIONS[name], "seconds": 29.1, "training": {"batch_size": CLIPS}}
-    spec |= {"sample_rate": sample_rate, "n_mels": n_mels, "hop_factor": 1, "log_type": "db"}
+    spectrograms = torch.randn(CLIPS, 1, n_mels, cell.n_frames)
+    spec = asdict(cell) | {"model": name, "options": OPTIONS[name], "training": {"batch_size": CLIPS}}
     if what == "saved":
         return saved_bytes(model, spectrograms) / (2 * memory._training_values(spec, 1))
     before = own_bytes()

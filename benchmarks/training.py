@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
 
 from howlow import files, networks
-from howlow.config import load, representations
+from howlow.config import cells, load
 from howlow.features import arrays
 from howlow.features.store import Store, open_store
 from howlow.networks import cost
@@ -217,17 +217,17 @@ def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
         return
     peak = matmul_flops(device)
     print(f"{torch.cuda.get_device_name(device)}: {peak / 1e12:.0f} TFLOP/s in bf16 matrix products\n")
-    experiment = load(ROOT / "config" / "paper.yaml")["experiments"][0]
-    cells = [cell for cell in representations(experiment) if cell.log_type == "db"]
+    paper = load(ROOT / "config" / "paper.yaml")
+    in_db = {name: cell for name, cell in cells(paper, paper["experiments"][0]).items() if cell.log_type == "db"}
     print("| configuration | clips/s | TFLOP/s | share of the peak |\n|---|---|---|---|")
     hours = 0.0
-    for cell in cells:
+    for name, cell in in_db.items():
         model = build(1.0, cell.n_mels, cell.sample_rate, cell.hop_factor)
         devices.lay_out(model, device)
-        shape = (cell.n_mels, cell.n_frames(29.1))
+        shape = (cell.n_mels, cell.n_frames)
         macs = cost.macs(model, *shape)
-        (folder / cell.name).mkdir()
-        feed = batches.feed(make_store(folder / cell.name, 8 * batch_size, shape, made_up=64), device)
+        (folder / name).mkdir()
+        feed = batches.feed(make_store(folder / name, 8 * batch_size, shape, made_up=64), device)
         clips = loop.Clips(np.arange(8 * batch_size), np.zeros((8 * batch_size, N_TAGS), bool))
         optimizer = Adam(model)
         loop._pass(model, optimizer, 1e-3, feed, clips, batch_size)
@@ -238,7 +238,7 @@ def on_a_gpu(folder: Path, n_steps: int, batch_size: int = 64) -> None:
         rate = n_passes * len(clips.indices) / (time.perf_counter() - start)
         flops = 6 * macs * rate
         hours += 2 * 3 * 13 * 18_706 / rate / 3600  # log types, seeds, epochs, clips
-        print(f"| {cell.name} | {rate:.0f} | {flops / 1e12:.0f} | {100 * flops / peak:.0f} % |", flush=True)
+        print(f"| {name} | {rate:.0f} | {flops / 1e12:.0f} | {100 * flops / peak:.0f} % |", flush=True)
     print(f"\nFigure 1, 88 configurations x 3 seeds x 13 epochs on 18,706 clips: {hours:.2f} h of training steps\n")
     print(f"loss of 100 steps, bf16 against float32: {precision_gap(folder, device):.4f} relative at most")
 

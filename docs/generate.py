@@ -31,6 +31,7 @@ def generated() -> dict[Path, str]:
             rule_graph(),
             rerun_table(reruns.ALL_JOBS, reruns.TABLE),
             rerun_table(reruns.OWN_JOBS, reruns.OWN_TABLE),
+            rerun_table(reruns.AXES_JOBS, reruns.AXES_TABLE),
         ],
         ROOT / "docs" / "real-music.md": real_music.parts(tables),
         ROOT / "docs" / "scale.md": [scale_of_the_paper()],

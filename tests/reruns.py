@@ -147,7 +147,8 @@ _IN_A_DATABASE = ("--persistence-backend", "db")
 
 # The jobs that follow from trainings of VGG, of MUSICNN, or of both, and those that follow from new clips.
 _ABOUT = {"about": 1, "all": 1}
-_ONCE = {**dict.fromkeys(["collect", "statistics", "tradeoff"], 1), **_ABOUT}
+_CHOICES = {"tradeoff": 1, "exchange": 1, "frontier": 1}
+_ONCE = {"collect": 1, "statistics": 1, **_CHOICES, **_ABOUT}
 _OF_VGG = {"times": 1, "bootstrap": 1, "aggregate": 1, "curves": 1, "figure1": 1, "tags": 1, "paper_table": 2, **_ONCE}
 _OF_MUSICNN = {"times": 1, "bootstrap": 1, "aggregate": 1, "curves": 1, "paper_table": 3, **_ONCE}
 _OF_BOTH = {"times": 2, "bootstrap": 2, "aggregate": 2, "curves": 2, "figure1": 1, "tags": 1, "paper_table": 3, **_ONCE}
@@ -225,7 +226,7 @@ TABLE = [
     ),
     Change(
         "the margin of equivalence",
-        {"statistics": 1, "tradeoff": 1, **_ABOUT},
+        {"statistics": 1, **_CHOICES, **_ABOUT},
         lambda config: config.update(statistics={"margin_points": 1}),
     ),
     Change(
@@ -260,7 +261,7 @@ TABLE = [
     ),
     Change(
         "a line of `howlow/results/effects.py`",
-        {"statistics": 1, "tradeoff": 1, **_ABOUT},
+        {"statistics": 1, **_CHOICES, **_ABOUT},
         code=_append("results/effects.py", _LINE),
     ),
     Change(
@@ -273,7 +274,7 @@ TABLE = [
     ),
     Change(
         "a line of `howlow/results/plots/tradeoff.py`",
-        {"tradeoff": 1, **_ABOUT},
+        {**_CHOICES, **_ABOUT},
         code=_append("results/plots/tradeoff.py", _LINE),
     ),
     Change("a comment or a docstring", {}, code=_append("training/loop.py", '\n# More.\n"""More."""\n')),
@@ -289,7 +290,7 @@ TABLE = [
     ),
     Change(
         "the margin of equivalence, and `snakemake --touch`, which names it and fails",
-        {"statistics": 1, "tradeoff": 1, **_ABOUT},
+        {"statistics": 1, **_CHOICES, **_ABOUT},
         lambda config: config.update(statistics={"margin_points": 1}),
         touch="margin_points is 1 now and was 0.5",
     ),
@@ -448,3 +449,38 @@ OWN_TABLE = [
     ),
 ]
 """The jobs that the finished run of tests/own.yaml runs again."""
+
+_OF_AXES = {key: jobs for key, jobs in _OF_VGG.items() if key != "paper_table"} | {"paper_table": 1}
+
+AXES_JOBS = {"demo": 1, "tracks": 1, "cost": 1, "decode": 2, "spectrum": 2, "mel": 2, "store": 1, "excluded": 1}
+AXES_JOBS |= {"train": 2, "evaluate": 2, "sonify": 1, **_OF_AXES}
+"""The jobs of a run of tests/axes.yaml that starts from an empty folder."""
+
+AXES_TABLE = [
+    Change(
+        "one more number of bits",
+        {"train": 1, "evaluate": 1, "cost": 1, "sonify": 1, **_OF_AXES},
+        lambda config: _vgg(config)["grid"][0].update(bits=[16, 4, 2]),
+    ),
+    Change(
+        "one more length, with both numbers of bits",
+        {"train": 2, "evaluate": 2, "cost": 1, "sonify": 1, **_OF_AXES},
+        lambda config: _vgg(config)["grid"][0].update(seconds=[3, 1.5]),
+    ),
+    Change(
+        "one more width, with both numbers of bits",
+        {"train": 2, "evaluate": 2, "cost": 1, **_OF_AXES},
+        lambda config: _vgg(config)["grid"][0].update(width=[0.015625, 0.03125]),
+    ),
+    Change(
+        "the quantizer, from `global` to `band`",
+        {"levels": 1, "train": 1, "evaluate": 1, "sonify": 1, **_OF_AXES},
+        lambda config: config.update(spectrograms={"quantizer": "band"}),
+    ),
+    Change(
+        "a line of `howlow/features/quantizer.py`",
+        {"cost": 1, "store": 1, "train": 2, "evaluate": 2, "sonify": 1, **_OF_AXES},
+        code=_append("features/quantizer.py", _LINE),
+    ),
+]
+"""The jobs that the finished run of tests/axes.yaml runs again."""

@@ -51,9 +51,8 @@ def test_demo_and_paper_span_the_papers_grid():
 
 
 def test_cells_have_all_axes():
-    settings = changed("experiments.0.grid.0", {
-        "sample_rate": [12000], "n_mels": [96], "hop_factor": [2], "bits": [16, 4], "seconds": [29.1, 10], "width": [0.5],
-    })  # fmt: skip
+    axes = {"bits": [16, 4], "seconds": [29.1, 10], "width": [0.5]}
+    settings = changed("experiments.0.grid.0", {"sample_rate": [12000], "n_mels": [96], "hop_factor": [2]} | axes)
     settings["experiments"][0]["options"] = {"width": 0.5}
     config = configuration.complete(settings, "my.yaml")
     assert configuration.cells(config, config["experiments"][0]) == {

@@ -235,6 +235,21 @@ def test_excerpt_is_the_middle_and_shrinks_as_far_as_the_page_needs(tmp_path):
     np.testing.assert_array_equal(samples, ramp[3000:5000])
 
 
+def test_bits_and_seconds_are_heard_and_named(collection):
+    cells = [f"16k_mel48_x1_db{further}" for further in ("", "_4bit", "_1s")]
+    process = run_sonify(collection, clips=1, cells=cells)
+    assert process.returncode == 0, process.stderr
+    page = (collection / "page.html").read_text()
+    players = re.findall(r'<audio [^>]*aria-label="([^"]+)" src="data:audio/flac;base64,([^"]+)"></audio>', page)
+    names = [f"16 kHz, 48 bands, x1 hop, dB{further}, Noise" for further in ("", ", 1 s", ", 4 bits")]
+    assert sorted(label for label, _ in players if label.endswith("Noise")) == sorted(names)
+    assert len({content for _, content in players}) == len(players)
+    for label, content in players:
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)))
+        assert len(samples) == (1 if "1 s" in label else SECONDS) * rate
+        assert samples.any()
+
+
 def test_correlations_and_flac_files_of_whole_clips(collection):
     assert run_sonify(collection).returncode == 0
     with (collection / "r.csv").open(newline="") as file:

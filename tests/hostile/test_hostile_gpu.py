@@ -152,7 +152,7 @@ def test_a_full_gpu_gets_one_line_from_times(data, monkeypatch):
 
     folder, _ = data
     monkeypatch.setattr(timing, "inference", full)
-    spec = {key: SPEC[key] for key in ("model", "options", "seconds")} | {"threads": 1, "window": "periodic"}
+    spec = {key: SPEC[key] for key in ("model", "options", "seconds", "width")} | {"threads": 1, "window": "periodic"}
     spec |= {"batch_size": 8, "cells": ["12k_mel8_x10_db"], "dtype": "float16"}
     arguments = ["--tracks", folder / "tracks.parquet", "--times", folder / "times.csv", "--device", "cpu"]
     process = run_script("times", *arguments, spec=spec)

@@ -26,6 +26,13 @@ def entry(**values: Any) -> Change:
     return lambda content: content.update(values)
 
 
+def four_bits(levels: Any) -> Change:
+    def apply(content: dict[str, Any]) -> None:
+        content["spec"]["bits"], content["levels"] = 4, levels
+
+    return apply
+
+
 def tag(name: Any) -> Change:
     return lambda content: content["tags"].__setitem__(0, name)
 
@@ -58,11 +65,31 @@ CASES: list[tuple[str, Change, str]] = [
     ("infinite seconds", spec(seconds=float("inf")), "seconds: "),
     ("NaN seconds", spec(seconds=float("nan")), "seconds: "),
     ("negative seconds", spec(seconds=-2), "seconds: -2 is less than the minimum"),
-    ("huge width", option(width=1e9), "options.width: 1000000000.0 is greater than the maximum"),
-    ("NaN width", option(width=float("nan")), "options.width: "),
-    ("another width", option(width=1 / 32), "size mismatch"),
+    ("huge width", spec(width=1e9), "width[0]: 1000000000.0 is greater than the maximum"),
+    ("NaN width", spec(width=float("nan")), "width[0]: "),
+    ("another width", spec(width=1 / 32), "size mismatch"),
+    ("a width among the options", option(width=1 / 64), "unexpected keyword argument 'width'"),
+    ("4 bits without levels", spec(bits=4), "its levels are not those of 4 bits"),
+    ("levels of 16 bits", entry(levels={"low_db": [-100.0], "high_db": [20.0]}), "its levels are not those of 16 bits"),
+    ("7 bits", spec(bits=7), "bits[0]: 7 is not one of"),
     ("options that are no mapping", spec(options=3), "options: 3 is not "),
     ("settings that are no mapping", entry(spec=[1, 2]), "its settings are not a mapping"),
+    *(
+        (f"levels {low} and {high}", four_bits({"low_db": low, "high_db": high}), message)
+        for low, high, message in (
+            ([-100.0] * 3, [20.0] * 3, "its levels are not those of 8 bands"),
+            ([-100.0], [20.0] * 8, "no model that this version of howlow can use: "),
+            ([20.0], [20.0], "its levels are not those of 8 bands"),
+            ([20.0], [-100.0], "its levels are not those of 8 bands"),
+            ([float("nan")], [20.0], "its levels are not those of 8 bands"),
+            ([-100.0], [float("inf")], "its levels are not those of 8 bands"),
+            ([-100.0], [1e39], "its levels are not those of 8 bands"),
+            (-100.0, 20.0, "no model that this version of howlow can use: "),
+            (["low"], ["high"], "no model that this version of howlow can use: "),
+        )
+    ),
+    ("levels that are no mapping", four_bits([1, 2]), "no model that this version of howlow can use: "),
+    ("levels of another key", four_bits({"low": [-100.0]}), "'low_db'"),
     ("too few frames for the network", spec(hop_factor=50), "2 frames"),
     ("unknown window", entry(window="hann"), "window: 'hann' is not one of ['periodic', 'symmetric']"),
     ("no tags", entry(tags=[]), "it names no tags"),

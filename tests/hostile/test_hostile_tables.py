@@ -357,7 +357,7 @@ def test_odd_tags_come_through_to_tables_and_figure(tmp_path):
     pq.write_table(pa.table({"clip_id": NAMES, "split": splits} | scores), cell / "seed1" / "scores.parquet")
     arguments = ["--tracks", tmp_path / "tracks.parquet", "--folder", cell]
     assert run_script("evaluate", *arguments, spec={"seeds": [1]}).returncode == 0
-    spec = {"cells": [cell.name], "dataset": "mine", "model": "vgg"}
+    spec = {"cells": [cell.name], "seconds": 29.1, "width": 1.0, "dataset": "mine", "model": "vgg"}
     outputs = ["--table", tmp_path / "tags.csv", "--figures", tmp_path / "tags.pdf"]
     process = run_script("heatmap", "--folder", tmp_path, *outputs, spec=spec)
     assert process.returncode == 0, process.stderr

@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT, TINY, copy_project, library_of, run_command, snakemake
 
 from howlow import config
-from howlow.config import representations, specs
+from howlow.config import specs
 from howlow.features.store import Store
 from howlow.networks import memory
 from howlow.training import batches, gpus
@@ -124,7 +124,8 @@ def test_one_training_a_gpu_at_once(machine, tmp_path):
     """The machine has 8 cores and two GPUs, and no profile is used. A second attempt asks for 1.5 times the memory."""
     project = copy_project(tmp_path / "project")
     (project / "workflow" / "scripts" / "train.py").write_text(STUB)
-    cells = [cell.name for cell in representations(config.load(TINY)["experiments"][0])]
+    tiny = config.load(TINY)
+    cells = list(config.cells(tiny, tiny["experiments"][0]))
     for path in ["tracks.parquet", *(f"mel/{pair}/manifest.json" for pair in ("12000/8", "12000/16", "16000/8"))]:
         (tmp_path / "results/tiny" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "results/tiny" / path).touch()
@@ -283,7 +284,7 @@ class TestMemory:
     def specs(self, model):
         paper = config.load(ROOT / "config" / "paper.yaml")
         experiment = next(e for e in paper["experiments"] if (e["dataset"], e["model"]) == ("mtat", model))
-        return {cell.name: specs.train(paper, experiment, cell, 1) for cell in representations(experiment)}
+        return {name: specs.train(paper, experiment, cell, 1) for name, cell in config.cells(paper, experiment).items()}
 
     def test_of_a_gpu(self):
         """By hand: the largest map has 64 * 128 * 128 * 1820 values of 2 bytes, 3.8 GB, and 3.7 such maps are saved."""
@@ -333,6 +334,7 @@ class TestMemory:
             def forward(self, x):
                 sizes.append(len(x))
 
-        cell = next(iter(representations(config.load(TINY)["experiments"][0])))
-        timing.inference(Network(), cell, 29.1, torch.device("cpu"))["inference_ms_batch_64"].call()
+        tiny = config.load(TINY)
+        cell = next(iter(config.cells(tiny, tiny["experiments"][0]).values()))
+        timing.inference(Network(), cell, torch.device("cpu"))["inference_ms_batch_64"].call()
         assert sizes == [8]

@@ -9,8 +9,10 @@ from base64 import urlsafe_b64encode
 import pytest
 import yaml
 from conftest import OWN, ROOT, TINY, copy_project, library_of, planned_jobs, snakemake
-from reruns import ALL_JOBS, OWN_JOBS, OWN_TABLE, TABLE, delete_snakemake
+from filelock import FileLock
+from reruns import ALL_JOBS, AXES_JOBS, AXES_TABLE, OWN_JOBS, OWN_TABLE, TABLE, delete_snakemake
 
+AXES = ROOT / "tests" / "axes.yaml"
 PLAN = ["--dry-run", "--quiet", "rules"]
 
 
@@ -58,6 +60,30 @@ def test_reruns_exactly_of_an_own_collection(finished_own, tmp_path, change):
     shutil.copytree(finished_own, folder, symlinks=True)
     change.files(folder)
     check_plan(make(change, folder, tmp_path / "project", OWN, *PLAN), change.jobs)
+
+
+@pytest.fixture(scope="session")
+def finished_axes(tmp_path_factory):
+    """A folder with a finished run of tests/axes.yaml; tests work on copies."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "finished_axes"
+    with FileLock(shared / "finished_axes.lock"):
+        if not (folder / "done").exists():
+            folder.mkdir()
+            check_plan(snakemake(folder, *PLAN, "--configfile", AXES), AXES_JOBS)
+            process = snakemake(folder, "--cores", 2, "--configfile", AXES)
+            assert process.returncode == 0, process.stdout
+            (folder / "done").touch()
+    return folder
+
+
+@pytest.mark.parametrize("change", AXES_TABLE, ids=lambda change: change.words)
+def test_reruns_exactly_along_the_further_axes(finished_axes, tmp_path, change):
+    folder = tmp_path / "run"
+    shutil.copytree(finished_axes, folder, symlinks=True)
+    check_plan(make(change, folder, tmp_path / "project", AXES, *PLAN), change.jobs)
 
 
 def test_every_one_of_several_changes_is_seen(finished_own, tmp_path):

@@ -148,7 +148,7 @@ def test_excluded_refuses_sample_rates_that_disagree(collection):
 
 def test_cost(collection):
     cells = ["12k_mel96_x1_db", "16k_mel8_x1_log"]
-    spec = {"cells": cells, "dtype": "float16", "model": "vgg", "options": {}, "seconds": 29.1}
+    spec = {"cells": cells, "dtype": "float16", "model": "vgg", "options": {}, "seconds": 29.1, "width": 1.0}
     arguments = ["--tracks", collection / "tracks.parquet", "--cost", collection / "cost.csv"]
     assert run_script("cost", *arguments, spec=spec).returncode == 0
     table = pd.read_csv(collection / "cost.csv").set_index("cell")
@@ -162,6 +162,9 @@ def test_figure1_of_one_seed_and_an_incomplete_grid(tmp_path):
         "dataset": "d",
         "model": "vgg",
         "hop_factor": 1,
+        "bits": 16,
+        "seconds": 29.1,
+        "width": 1.0,
         "n_seeds": 1,
         "n_folds": 0,
         "roc_auc_std": None,

@@ -75,15 +75,16 @@ class TestFinished:
         assert b"/FontFile2" in (results / "figure1.pdf").read_bytes()  # fonts embedded
         runs, summary = pd.read_csv(results / "runs.csv"), pd.read_csv(results / "summary.csv")
         assert list(runs.columns) == [
-            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "seed", "roc_auc", "pr_auc",
-            "best_epoch", "train_seconds", "device", "torch", "val_roc_auc", "val_pr_auc",
+            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "bits", "seconds", "width",
+            "seed", "roc_auc", "pr_auc",
+            "best_epoch", "train_seconds", "device", "torch", "val_roc_auc", "val_pr_auc", "cell",
         ]  # fmt: skip
         assert list(summary.columns) == [
-            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "n_seeds", "n_folds",
-            "roc_auc_mean",
+            "dataset", "model", "sample_rate_hz", "n_mels", "hop_factor", "log_type", "bits", "seconds", "width",
+            "n_seeds", "n_folds", "roc_auc_mean",
             "roc_auc_std", "pr_auc_mean", "pr_auc_std", "gmac", "parameters", "bytes_per_clip",
             "n_clips", "n_excluded", "device", "torch", "val_roc_auc_mean", "val_roc_auc_std", "val_pr_auc_mean",
-            "val_pr_auc_std",
+            "val_pr_auc_std", "cell",
         ]  # fmt: skip
         assert len(runs) == 10
         assert len(summary) == 5
@@ -277,7 +278,7 @@ REPORT = {
     "Figures": 2,
     "Tables": 4,
     "Comparisons": 3,
-    "Trade-off": 3,
+    "Trade-off": 6,
     "Training": 2,
     "Sound": 1,
     "Clips": 1,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from howlow import config, files, networks
 from howlow.errors import HowlowError
-from howlow.features import audio, mel, quantizer
+from howlow.features import audio, levels, mel, quantizer
 from howlow.features.quantizer import Quantizer
 from howlow.features.representation import Cell, Representation, n_samples
 from howlow.networks import archive
@@ -109,7 +109,7 @@ def _built(content: dict[str, Any]) -> Tagger:
         raise ModelError("its weights are not of the type float32")
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise ModelError("some of its weights are not finite")
-    rounding = None if content["levels"] is None else quantizer.between(cell.bits, **content["levels"])
+    rounding = levels.checked(content["levels"], cell)
     return Tagger(network.eval(), spec["model"], cell, tags, content["window"], rounding, content["digest"])
 
 
@@ -281,13 +281,13 @@ def _onnx_program(tagger: Tagger) -> torch.onnx.ONNXProgram:
 def metadata(tagger: Tagger) -> dict[str, str]:
     """The metadata of an ONNX file, as texts by name: all that is needed to make its input and read its output."""
     cell, rounding = asdict(tagger.cell), tagger.rounding
-    levels = {}
+    bounds = {}
     if rounding is not None:
-        levels = {"lowest_level_db": rounding.low.ravel().tolist(), "highest_level_db": rounding.high.ravel().tolist()}
+        bounds = {"lowest_level_db": rounding.low.ravel().tolist(), "highest_level_db": rounding.high.ravel().tolist()}
     values = tagger.description | {
         "sample_rate_hz": cell.pop("sample_rate"),
         **cell,
-        **levels,
+        **bounds,
         "window": tagger.window,
     }
     return {name: str(value) for name, value in values.items()} | {"tags": json.dumps(tagger.tags, ensure_ascii=False)}

@@ -7,7 +7,6 @@ correlations are of whole clips.
 import io
 import json
 from argparse import Namespace
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from howlow.results.soundpage import Sound
 
 def main(args: Namespace) -> list[Path]:
     spec = args.spec
-    cells = sorted(_heard(cells_of(spec)).items(), key=_richest_first)
+    cells = sorted(cells_of(spec).items(), key=_richest_first)
     tracks = tracks_module.read(args.tracks)
     held = store.open_store(_manifest(args.mel, cells[0][1]), 1, "db").clip_ids
     paths = _choose(tracks, set(held), spec["clips"])
@@ -48,12 +47,6 @@ def main(args: Namespace) -> list[Path]:
     files.write_text(args.page, page)
     print(f"{len(paths)} clips, {len(cells)} cells, {len(page) / 1e6:.1f} MB of page")
     return [args.page, args.correlations]
-
-
-def _heard(cells: dict[str, Cell]) -> dict[str, Cell]:
-    """The first cell of each representation, because the width of a network can't be heard."""
-    first = {replace(cell, width=1): name for name, cell in reversed(cells.items())}
-    return {name: cells[name] for name in reversed(first.values())}
 
 
 def _richest_first(item: tuple[str, Cell]) -> tuple[float, ...]:

@@ -29,6 +29,15 @@ def cells(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Cell]
     return {cell.name(seconds, width): cell for _, cell in grid_items(experiment)}
 
 
+def of_names(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Any]:
+    """The part of a specification that has the names of the cells of an experiment, for `howlow.features.representation.cells_of`."""
+    return {
+        "cells": list(cells(config, experiment)),
+        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
+        "width": experiment["options"]["width"],
+    }
+
+
 def grid_items(experiment: dict[str, Any]) -> Iterator[tuple[int, Cell]]:
     """The cells of an experiment, each with the number of its entry in the grid."""
     for index, entry in enumerate(experiment["grid"]):

@@ -6,11 +6,12 @@ names of files, or the device on which a network is trained.
 """
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from howlow.config import ConfigError, cells, options, paper
+from howlow.config.grids import of_names
 from howlow.data.datasets.registry import DATASETS
 from howlow.features.representation import STORED_BITS, Cell
 
@@ -173,7 +174,7 @@ def evaluate(config: Spec) -> Spec:
 
 def cost(config: Spec, experiment: Spec) -> Spec:
     """The specification of computing the costs of all cells of an experiment."""
-    return names_of(config, experiment) | {
+    return of_names(config, experiment) | {
         "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
         "options": options(experiment),
@@ -182,7 +183,7 @@ def cost(config: Spec, experiment: Spec) -> Spec:
 
 def times(config: Spec, experiment: Spec) -> Spec:
     """The specification of measuring the times of all cells of an experiment."""
-    return names_of(config, experiment) | {
+    return of_names(config, experiment) | {
         "batch_size": experiment["training"]["batch_size"],
         "dtype": config["spectrograms"]["dtype"],
         "model": experiment["model"],
@@ -197,24 +198,21 @@ def aggregate(config: Spec, experiment: Spec) -> Spec:
     dataset = experiment["dataset"]
     n_folds = config["datasets"][dataset].get("folds")
     stores = sorted({(cell.sample_rate, cell.n_mels) for cell in cells(config, experiment).values()})
-    return (
-        names_of(config, experiment)
-        | ({"folds": n_folds} if n_folds else {})
-        | {
-            "dataset": dataset,
-            "model": experiment["model"],
-            "seeds": config["seeds"],
-            "stores": {
-                f"{sample_rate}/{n_mels}": {
-                    "decode": decode(config, dataset, sample_rate),
-                    "spectrum": spectrum(config),
-                    "mel": mel(config, sample_rate, n_mels),
-                }
-                for sample_rate, n_mels in stores
-            },
-            "trainings": trainings(config, experiment),
-        }
-    )
+    return ({"folds": n_folds} if n_folds else {}) | {
+        **of_names(config, experiment),
+        "dataset": dataset,
+        "model": experiment["model"],
+        "seeds": config["seeds"],
+        "stores": {
+            f"{sample_rate}/{n_mels}": {
+                "decode": decode(config, dataset, sample_rate),
+                "spectrum": spectrum(config),
+                "mel": mel(config, sample_rate, n_mels),
+            }
+            for sample_rate, n_mels in stores
+        },
+        "trainings": trainings(config, experiment),
+    }
 
 
 def collect(config: Spec) -> Spec:
@@ -259,18 +257,9 @@ def tradeoff(config: Spec) -> Spec:
     return config["statistics"] | {"experiments": _pairs(config["experiments"]), "shown": config["figure1"]}
 
 
-def names_of(config: Spec, experiment: Spec) -> Spec:
-    """The names of the cells of an experiment, for `howlow.features.representation.cells_of`."""
-    return {
-        "cells": list(cells(config, experiment)),
-        "seconds": config["datasets"][experiment["dataset"]]["seconds"],
-        "width": experiment["options"]["width"],
-    }
-
-
 def every_run(config: Spec, experiment: Spec) -> Spec:
     """The specification of what reads a file of every cell and seed of an experiment, such as a figure."""
-    return names_of(config, experiment) | {
+    return of_names(config, experiment) | {
         "dataset": experiment["dataset"],
         "model": experiment["model"],
         "seeds": config["seeds"],
@@ -286,7 +275,11 @@ def bootstrap(config: Spec, experiment: Spec) -> Spec:
 
 def sonify(config: Spec, experiment: Spec) -> Spec:
     """The specification of turning the representations of an experiment back into sound."""
-    return names_of(config, experiment) | {
+    heard: dict[Cell, str] = {}  # the first cell of each representation, because a width can't be heard
+    for name, cell in cells(config, experiment).items():
+        heard.setdefault(replace(cell, width=1), name)
+    return of_names(config, experiment) | {
+        "cells": list(heard.values()),
         "clips": config["sound"]["n_clips"],
         "methods": config["sound"]["methods"],
         "fold": fold(config["seeds"], config["seeds"][0], config["datasets"][experiment["dataset"]].get("folds")),

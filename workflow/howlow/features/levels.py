@@ -1,12 +1,14 @@
 """The ranges of quantized values for each band by itself, from the training clips alone."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from howlow import files
-from howlow.features.quantizer import HIGH_DB, LOW_DB
-from howlow.features.representation import STORED_BITS
+from howlow.features import quantizer
+from howlow.features.quantizer import HIGH_DB, LOW_DB, Quantizer
+from howlow.features.representation import STORED_BITS, Representation
 from howlow.features.store import Store
 
 PERCENTILES = (0.5, 99.5)
@@ -18,6 +20,7 @@ NAME = "levels.json"
 _LOWEST_DB, _HIGHEST_DB, _BINS_PER_DB = -128, 64, 32
 _MIN_RANGE_DB = 1.0  # so that a band that is always silent has levels, too
 _READ_CLIPS = 64
+_MAX_DB = 1000
 
 
 def of_bands(store: Store, indices: np.ndarray) -> tuple[list[float], list[float]]:
@@ -59,3 +62,22 @@ def read(manifest: Path, bits: int, kind: str | None, fold: int | None) -> dict[
     if kind == "global":
         return {"low_db": [LOW_DB], "high_db": [HIGH_DB]}
     return files.read_json(manifest.with_name(NAME))["folds"][str(fold or 0)]
+
+
+def checked(levels: Any, representation: Representation) -> Quantizer | None:
+    """The quantizer with levels that `read` has given, or None, if they are those of the representation.
+
+    Raises
+    ------
+    ValueError
+        if they are of another number of bits or bands, or no finite ranges; other errors where they are no levels
+    """
+    if (levels is None) != (representation.bits == STORED_BITS):
+        raise ValueError(f"its levels are not those of {representation.bits} bits")
+    if levels is None:
+        return None
+    low, high = bounds = np.array([levels["low_db"], levels["high_db"]], float)
+    are_of_bands = bounds.shape in ((2, 1), (2, representation.n_mels))
+    if not are_of_bands or not ((np.abs(bounds) < _MAX_DB) & (low < high)).all():
+        raise ValueError(f"its levels are not those of {representation.n_mels} bands")
+    return quantizer.between(representation.bits, low.tolist(), high.tolist())

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from howlow.features.representation import HOP_SIZE, Representation
-from howlow.names import LOG_NAMES
+from howlow.features.representation import HOP_SIZE, STORED_BITS, Representation
+from howlow.names import LOG_NAMES, value
 
 EXCERPT_S = 10
 """Length of the excerpts on the page in seconds, unless `PAGE_BYTES` requires shorter ones."""
@@ -77,7 +77,9 @@ def page(sounds: list[Sound], paths: dict[str, str], folder: Path, seconds: floa
     return PAGE.substitute(
         seconds=f"{seconds:g}",
         excerpt=f"{excerpt_s:g}",
-        clips="\n".join(_clip(clip_id, paths[clip_id], list(group), folder, excerpt_s) for clip_id, group in clips),
+        clips="\n".join(
+            _clip(clip_id, paths[clip_id], list(group), folder, excerpt_s, seconds) for clip_id, group in clips
+        ),
     )
 
 
@@ -88,7 +90,7 @@ def excerpt_seconds(n_bytes: int, seconds: float) -> float:
     return min(seconds, EXCERPT_S, max(SHORTEST_S, affordable))
 
 
-def _clip(clip_id: str, path: str, sounds: list[Sound], folder: Path, excerpt_s: float) -> str:
+def _clip(clip_id: str, path: str, sounds: list[Sound], folder: Path, excerpt_s: float, seconds: float) -> str:
     methods = list(dict.fromkeys(sound.method for sound in sounds))
     cells = groupby(sounds, key=lambda sound: sound.representation)
     return CLIP.substitute(
@@ -96,12 +98,11 @@ def _clip(clip_id: str, path: str, sounds: list[Sound], folder: Path, excerpt_s:
         path=escape(path),
         original=_player(folder / folder_name(clip_id) / "original.flac", f"original of clip {clip_id}", excerpt_s),
         methods="".join(f'<th scope="col">{METHODS[method]} <small>and correlation</small></th>' for method in methods),
-        rows="\n".join(_row(cell, list(group), folder, excerpt_s) for cell, group in cells),
+        rows="\n".join(_row(cell, _in_words(cell, seconds), list(group), folder, excerpt_s) for cell, group in cells),
     )
 
 
-def _row(cell: Representation, sounds: list[Sound], folder: Path, excerpt_s: float) -> str:
-    name = _in_words(cell)
+def _row(cell: Representation, name: str, sounds: list[Sound], folder: Path, excerpt_s: float) -> str:
     hop_ms = 1000 * HOP_SIZE * cell.hop_factor / cell.sample_rate
     players = [
         f'<td data-label="{METHODS[sound.method]}"><div class="sound">'
@@ -115,9 +116,12 @@ def _row(cell: Representation, sounds: list[Sound], folder: Path, excerpt_s: flo
     )
 
 
-def _in_words(cell: Representation) -> str:
+def _in_words(cell: Representation, seconds: float) -> str:
     log_type = LOG_NAMES[cell.log_type]
-    return f"{cell.sample_rate / 1000:g} kHz, {cell.n_mels} bands, x{cell.hop_factor} hop, {log_type}"
+    bits = [value("bits", cell.bits)] if cell.bits != STORED_BITS else []
+    part = [value("seconds", cell.seconds)] if cell.seconds != seconds else []
+    words = [f"{cell.sample_rate / 1000:g} kHz", f"{cell.n_mels} bands", f"x{cell.hop_factor} hop", log_type]
+    return ", ".join([*words, *bits, *part])
 
 
 def _correlation(value: float) -> str:
@@ -135,7 +139,7 @@ def _player(flac: Path, label: str, excerpt_s: float) -> str:
 def _excerpt(flac: Path, seconds: float) -> bytes:
     """The middle of a FLAC file, with the same samples, as a FLAC file of its own."""
     info = soundfile.info(flac)
-    length = round(seconds * info.samplerate)
+    length = min(info.frames, round(seconds * info.samplerate))  # a cell may have a shorter part of the clip
     samples, rate = soundfile.read(flac, length, (info.frames - length) // 2, dtype="int16")
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
