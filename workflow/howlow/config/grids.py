@@ -30,7 +30,7 @@ def cells(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Cell]
 
 
 def of_names(config: dict[str, Any], experiment: dict[str, Any]) -> dict[str, Any]:
-    """The part of a specification that has the names of the cells of an experiment, for `howlow.features.representation.cells_of`."""
+    """The names of the cells of an experiment, for `howlow.features.representation.cells_of`."""
     return {
         "cells": list(cells(config, experiment)),
         "seconds": config["datasets"][experiment["dataset"]]["seconds"],
