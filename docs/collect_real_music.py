@@ -51,13 +51,16 @@ def main(folders: list[Path]) -> None:
 
 
 def runs_of(results: Path) -> pd.DataFrame:
-    """The metrics of each training, with the width of its network."""
+    """The metrics of each training, with the width of its network and the losses of its last epoch."""
     runs = pd.read_csv(results / "runs.csv")
-    widths = []
-    for dataset, model, *cell in runs[["dataset", "model", *CELL]].itertuples(index=False):
-        record = results / dataset / model / Representation(*cell).name / f"seed{runs['seed'].iloc[0]}" / "run.json"
-        widths.append(files.read_json(record)["spec"]["options"]["width"])
-    return runs.assign(width=widths).drop(columns=["dataset", "best_epoch"])
+    found = []
+    for dataset, model, *cell, seed in runs[["dataset", "model", *CELL, "seed"]].itertuples(index=False):
+        folder = results / dataset / model / Representation(*cell).name / f"seed{seed}"
+        width = files.read_json(folder / "run.json")["spec"]["options"]["width"]
+        last = pd.read_csv(folder / "history.csv").iloc[-1]
+        found.append([width, last["train_loss"], last["val_loss"]])
+    columns = pd.DataFrame(found, columns=["width", "train_loss", "val_loss"])
+    return runs.drop(columns=["dataset", "best_epoch"]).join(columns)
 
 
 def of_tags(folder: Path) -> pd.DataFrame:
