@@ -52,10 +52,16 @@ def main(folders: list[Path]) -> None:
 
 
 def runs_of(results: Path) -> pd.DataFrame:
-    """The metrics of each training, with the width of its network."""
+    """The metrics of each training, with the width of its network and the losses of its last epoch."""
     runs = pd.read_csv(results / "runs.csv")
+    found = []
+    for dataset, model, cell, seed in runs[["dataset", "model", "cell", "seed"]].itertuples(index=False):
+        last = pd.read_csv(results / dataset / model / cell / f"seed{seed}" / "history.csv").iloc[-1]
+        found.append([last["train_loss"], last["val_loss"]])
     width = runs.pop("width")
-    return runs.drop(columns=["dataset", "bits", "seconds", "best_epoch", "cell"]).assign(width=width)
+    columns = pd.DataFrame(found, columns=["train_loss", "val_loss"])
+    runs = runs.drop(columns=["dataset", "bits", "seconds", "best_epoch", "cell"])
+    return runs.assign(width=width).join(columns)
 
 
 def of_tags(folder: Path) -> pd.DataFrame:

@@ -6,6 +6,7 @@ docs/collect_real_music.py writes the tables. `make docs` runs this.
 from pathlib import Path
 
 import pandas as pd
+import real_music_musicnn as musicnn
 import real_music_widths as widths
 from real_music_tables import (
     FOLDER,
@@ -50,6 +51,8 @@ def parts(tables: Tables) -> list[str]:
         tags_table(tables.tags),
         recommendation(),
         claims_table(tables),
+        musicnn.musicnn_table(tables.runs),
+        musicnn.musicnn_effects_table(tables),
         widths.widths_table(tables.runs),
         widths.width_effects_table(tables.runs),
         times_table(tables.runs),

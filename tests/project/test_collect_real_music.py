@@ -44,19 +44,21 @@ def test_effects_on_tags(collect, tmp_path):
     assert rows.loc["NA", "difference_points"] == pytest.approx(5)
 
 
-def test_runs_have_the_width_of_their_network(collect, tmp_path):
+def test_runs_have_the_width_of_their_network_and_their_last_losses(collect, tmp_path):
     cell = {"sample_rate_hz": 12_000, "n_mels": 96, "hop_factor": 1, "log_type": "db"}
-    further = {"bits": 16, "seconds": 29.1}
-    found = {"roc_auc": 0.8, "best_epoch": 8, "cell": "12k_mel96_x1_db"}
-    rows = [
-        {"dataset": "music", "model": model, **cell, **further, "width": width, "seed": seed, **found}
-        for model, width in (("vgg", 0.0625), ("musicnn", 0.125))
-        for seed in (3, 4)
-    ]
+    further, found = {"bits": 16, "seconds": 29.1}, {"roc_auc": 0.8, "best_epoch": 8, "cell": "12k_mel96_x1_db"}
+    rows = []
+    for model, width in (("vgg", 0.0625), ("musicnn", 0.125)):
+        for seed in (3, 4):
+            folder = tmp_path / "music" / model / "12k_mel96_x1_db" / f"seed{seed}"
+            folder.mkdir(parents=True)
+            (folder / "history.csv").write_text(f"epoch,train_loss,val_loss\n1,0.9,0.8\n2,0.{seed},{width}\n")
+            rows.append({"dataset": "music", "model": model, **cell, **further, "width": width, "seed": seed, **found})
     pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     runs = collect.runs_of(tmp_path)
-    assert runs.groupby("model")["width"].unique().map(list).to_dict() == {"vgg": [0.0625], "musicnn": [0.125]}
-    assert list(runs) == ["model", *cell, "seed", "roc_auc", "width"]
+    assert list(runs) == ["model", *cell, "seed", "roc_auc", "width", "train_loss", "val_loss"]
+    assert runs["width"].tolist() == runs["val_loss"].tolist() == [0.0625, 0.0625, 0.125, 0.125]
+    assert runs["train_loss"].tolist() == [0.3, 0.4, 0.3, 0.4]
 
 
 @pytest.fixture
