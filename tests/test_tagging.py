@@ -75,6 +75,32 @@ def test_a_file_of_one_window_has_the_networks_probabilities(tmp_path, spec, win
     assert np.ptp(tagged.probabilities) > 0.01  # otherwise the comparison says nothing
 
 
+LOW_DB = np.linspace(-60, -20, N_MELS)
+LEVELS = {"low_db": LOW_DB.tolist(), "high_db": (LOW_DB + 35).tolist()}
+
+
+@pytest.mark.parametrize("log_type", ["db", "log"])
+def test_a_model_of_three_bits_gets_values_of_three_bits(tmp_path, log_type):
+    """Its levels are 5 dB apart, and each band has its own."""
+    content = write_model(tmp_path / "model.pt", log_type=log_type, bits=3)
+    torch.save(content | {"levels": LEVELS}, tmp_path / "model.pt")
+    signal, low = noise(SECONDS), LOW_DB[:, np.newaxis]
+    decibels = mel.compress(mel.mel_power(signal, RATE, N_MELS), "db")
+    rounded = low + 5 * np.clip(np.round((decibels - low) / 5), 0, 7)
+    fed = rounded if log_type == "db" else np.log10(1 + 1e4 * 10 ** (rounded / 10))
+    model = networks.build(
+        "vgg", sample_rate=RATE, n_mels=N_MELS, hop_factor=1, n_tags=len(TAGS), seconds=SECONDS, width=1 / 64
+    )
+    model.load_state_dict(content["weights"])
+    with torch.no_grad():
+        probabilities = torch.sigmoid(model.eval()(torch.from_numpy(fed.astype(np.float32))[None, None]))[0].numpy()
+    tagger = tagging.load(tmp_path / "model.pt")
+    found = tag_file(tagger, write_audio(tmp_path / "a.wav", signal)).probabilities
+    np.testing.assert_allclose(found, probabilities, atol=1e-5)
+    bounds = [json.loads(tagging.metadata(tagger)[f"{end}_level_db"]) for end in ("lowest", "highest")]
+    np.testing.assert_allclose(bounds, [LEVELS["low_db"], LEVELS["high_db"]], atol=1e-5)
+
+
 def test_the_spectrograms_window_is_the_models(tmp_path):
     path = write_audio(tmp_path / "a.wav", noise(SECONDS))
     found = []
