@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 _MEASURED = ("times.csv", "tradeoff.csv", "tradeoff.pdf", "tradeoff.png", "recommendation.md", "recommendation.html")
+_MEASURED += ("exchange.csv", "frontier.csv")
 _OF_THE_CHECKOUT = ("versions.csv", "about.html")  # they name the commit of the checkout
 _COLUMNS = {"history.csv": "seconds", "runs.csv": "train_seconds"}
 # Records hold the dates of audio files and of metadata, and the commit of the checkout. They also hold the sizes of
