@@ -277,6 +277,11 @@ TABLE = [
         {**_CHOICES, **_ABOUT},
         code=_append("results/plots/tradeoff.py", _LINE),
     ),
+    Change(
+        "the quantizer, where every cell has 16 bits",
+        _ABOUT,
+        lambda config: config.update(spectrograms={"quantizer": "band"}),
+    ),
     Change("a comment or a docstring", {}, code=_append("training/loop.py", '\n# More.\n"""More."""\n')),
     Change("`touch` of all programs and modules", {}, code=_touch_scripts),
     Change("the order of keys in the YAML file", {}, _reverse_keys),

@@ -72,7 +72,7 @@ wildcard_constraints:
     n_mels=r"\d+",
     shard=r"\d+",
     seed=r"\d+",
-    cell=r"[^/]+_mel\d+_x\d+_(db|log)[^/]*",
+    cell=r"[^/]+_mel\d+_x\d+_(db|log)(_\d+bit)?(_[\d.]+s)?(_w[\d.]+)?",
 
 
 def experiment(wildcards):

@@ -73,7 +73,7 @@ def _sonify_cell(
     """Write the clips of one cell by each method."""
     name, cell = item
     manifest = _manifest(mel, cell)
-    found = levels.read(manifest, cell.bits, spec["quantizer"], spec["fold"])
+    found = levels.read(manifest, cell.bits, spec.get("quantizer"), spec["fold"])
     rounded_by = None if found is None else quantizer.between(cell.bits, **found)
     spectrograms = store.open_store(
         manifest, cell.hop_factor, cell.log_type, n_frames=cell.n_frames_at_x1, quantizer=rounded_by

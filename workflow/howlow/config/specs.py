@@ -154,16 +154,22 @@ def trainings(config: Spec, experiment: Spec) -> Spec:
     return {
         "model": experiment["model"],
         "options": options(experiment),
-        "quantizer": config["spectrograms"]["quantizer"],
+        **_quantizer(config, experiment),
         "training": {key: value for key, value in experiment["training"].items() if key != "device"},
     }
+
+
+def _quantizer(config: Spec, experiment: Spec) -> Spec:
+    """The quantizer, if a cell of an experiment needs it."""
+    is_needed = any(cell.bits != STORED_BITS for cell in cells(config, experiment).values())
+    return {"quantizer": config["spectrograms"]["quantizer"]} if is_needed else {}
 
 
 def of_training(common: Spec, cell: Cell, seed: int, fold: int | None = None) -> Spec:
     """The specification of one training, from what `trainings` and `fold` give."""
     spec = common | asdict(cell) | {"seed": seed}
     if cell.bits == STORED_BITS:
-        del spec["quantizer"]
+        spec.pop("quantizer", None)
     return spec | ({} if fold is None else {"fold": fold})
 
 
@@ -283,7 +289,7 @@ def sonify(config: Spec, experiment: Spec) -> Spec:
         "clips": config["sound"]["n_clips"],
         "methods": config["sound"]["methods"],
         "fold": fold(config["seeds"], config["seeds"][0], config["datasets"][experiment["dataset"]].get("folds")),
-        "quantizer": config["spectrograms"]["quantizer"],
+        **_quantizer(config, experiment),
         "window": config["spectrograms"]["window"],
     }
 

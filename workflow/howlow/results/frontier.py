@@ -11,11 +11,10 @@ import pandas as pd
 from howlow import names
 from howlow.networks.registry import NETWORKS
 from howlow.results.exchange import SAVINGS
+from howlow.results.tradeoff import COSTS
 
 N_HALVINGS = 8
 """The smallest budget is the richest cell's cost divided by 2 as often."""
-
-_NAMES = {"gmac": "GMAC", "bytes_per_clip": "stored bytes"}
 
 
 def frontier(table: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +54,7 @@ def to_markdown(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def _of_cost(cost: object, rows: pd.DataFrame) -> str:
-    name = _NAMES[str(cost)]
+    name = COSTS[str(cost)]
     lines = [["budget", "cell", name, "ROC AUC, %", "95 % interval", "less than the best cell, points"]]
     lines.append(["---"] * len(lines[0]))
     for row in rows.to_dict("records"):
