@@ -87,17 +87,27 @@ def real_music() -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """A folder with a finished run of the tiny configuration on two cores; tests work on copies."""
+    return made_once(tmp_path_factory, "finished", lambda folder: run_all(folder, TINY))
+
+
+def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first worker makes which needs it, and that all others use."""
     shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:  # one run for all workers
+    if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    folder = shared / "finished"
-    with FileLock(shared / "finished.lock"):
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
         if not (folder / "done").exists():
             folder.mkdir()
-            process = snakemake(folder, "--cores", 2, "--configfile", TINY)
-            assert process.returncode == 0, process.stdout
+            make(folder)
             (folder / "done").touch()
     return folder
+
+
+def run_all(folder: Path, configuration: Path) -> None:
+    """Run everything of a configuration in a folder, on two cores."""
+    process = snakemake(folder, "--cores", 2, "--configfile", configuration)
+    assert process.returncode == 0, process.stdout
 
 
 def may_install() -> bool:
@@ -127,24 +137,19 @@ def installed(program: str, *packages: str) -> str:
 @pytest.fixture(scope="session")
 def finished_own(tmp_path_factory, finished) -> Path:
     """A folder with a finished run of a user's own collections, with the audio of `finished`; tests work on copies."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "finished_own"
-    with FileLock(shared / "finished_own.lock"):
-        if not (folder / "done").exists():
-            source = finished / "results" / "tiny" / "source"
-            shutil.copytree(source, folder / "music")
-            with (source / "annotations_final.csv").open(newline="") as file:
-                clips = list(csv.DictReader(file, delimiter="\t"))
-            tags = ("drums", "guitar", "loud")
-            rows = [[c["mp3_path"], c["mp3_path"][:3], "|".join(tag for tag in tags if c[tag] == "1")] for c in clips]
-            table = "".join(f"{','.join(row)}\n" for row in [["path", "group", "tags"], *rows])
-            (folder / "music" / "tracks.csv").write_text(table)
-            process = snakemake(folder, "--cores", 2, "--configfile", OWN)
-            assert process.returncode == 0, process.stdout
-            (folder / "done").touch()
-    return folder
+
+    def make(folder: Path) -> None:
+        source = finished / "results" / "tiny" / "source"
+        shutil.copytree(source, folder / "music")
+        with (source / "annotations_final.csv").open(newline="") as file:
+            clips = list(csv.DictReader(file, delimiter="\t"))
+        tags = ("drums", "guitar", "loud")
+        rows = [[c["mp3_path"], c["mp3_path"][:3], "|".join(tag for tag in tags if c[tag] == "1")] for c in clips]
+        table = "".join(f"{','.join(row)}\n" for row in [["path", "group", "tags"], *rows])
+        (folder / "music" / "tracks.csv").write_text(table)
+        run_all(folder, OWN)
+
+    return made_once(tmp_path_factory, "finished_own", make)
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 import yaml
-from conftest import OWN, ROOT, TINY, copy_project, library_of, planned_jobs, snakemake
-from filelock import FileLock
+from conftest import OWN, ROOT, TINY, copy_project, library_of, made_once, planned_jobs, run_all, snakemake
 from reruns import ALL_JOBS, AXES_JOBS, AXES_TABLE, OWN_JOBS, OWN_TABLE, TABLE, delete_snakemake
 
 AXES = ROOT / "tests" / "axes.yaml"
@@ -65,18 +64,12 @@ def test_reruns_exactly_of_an_own_collection(finished_own, tmp_path, change):
 @pytest.fixture(scope="session")
 def finished_axes(tmp_path_factory):
     """A folder with a finished run of tests/axes.yaml; tests work on copies."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "finished_axes"
-    with FileLock(shared / "finished_axes.lock"):
-        if not (folder / "done").exists():
-            folder.mkdir()
-            check_plan(snakemake(folder, *PLAN, "--configfile", AXES), AXES_JOBS)
-            process = snakemake(folder, "--cores", 2, "--configfile", AXES)
-            assert process.returncode == 0, process.stdout
-            (folder / "done").touch()
-    return folder
+
+    def make(folder):
+        check_plan(snakemake(folder, *PLAN, "--configfile", AXES), AXES_JOBS)
+        run_all(folder, AXES)
+
+    return made_once(tmp_path_factory, "finished_axes", make)
 
 
 @pytest.mark.parametrize("change", AXES_TABLE, ids=lambda change: change.words)
