@@ -15,7 +15,7 @@ def test_shipped_configurations_plan_as_expected():
     assert set(expected) == {f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml")}
     assert expected["config/paper.yaml"]["train"] == (88 + 6 + 12 + 6) * 3
     assert expected["config/paper.yaml"]["mel"] == 14 * 16 + 6 * 64
-    assert expected["config/config.yaml"]["train"] == (88 + 8) * 3
+    assert expected["config/config.yaml"]["train"] == (88 + 8 + 12) * 3
     process = subprocess.run([*PLAN, "--expect", "tests/plans.yaml"], cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
     assert process.stdout.count(", as expected\n") == len(expected)

@@ -237,3 +237,40 @@ def test_heat_map_puts_the_tag_that_loses_most_first():
     assert lost.columns[0] == (16_000, 96, 1)
     assert (lost[(16_000, 96, 1)] == 0).all()
     assert lost.loc["flute", (12_000, 48, 1)] == pytest.approx(20)
+
+
+def along_axes():
+    """Metrics of two cells, of each with 4 bits, and of one with half the width: what each tag loses is known."""
+    cells = [
+        ((48, 16, 1.0), 0.9),
+        ((96, 16, 1.0), 0.8),
+        ((48, 4, 1.0), 0.88),
+        ((96, 4, 1.0), 0.74),
+        ((48, 16, 0.5), 0.85),
+    ]
+    rows = [
+        (12_000, n_mels, 1, "db", bits, 6.0, width, tag, roc_auc - offset)
+        for (n_mels, bits, width), roc_auc in cells
+        for tag, offset in (("harp", 0.0), ("flute", 0.1 * (bits == 4)))
+    ]
+    columns = ["sample_rate_hz", "n_mels", "hop_factor", "log_type", "bits", "seconds", "width", "tag", "roc_auc"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_further_axes_of_heat_map_compare_a_cell_with_itself():
+    lost = tags.further_losses(along_axes())
+    assert list(lost) == ["bits", "width"]
+    assert lost["bits"].columns.tolist() == [4]
+    assert lost["bits"][4].to_dict() == pytest.approx({"harp": (2 + 6) / 2, "flute": (12 + 16) / 2})
+    assert lost["width"].columns.tolist() == [0.5]
+    assert lost["width"][0.5].to_dict() == pytest.approx({"harp": 5, "flute": 5})
+
+
+def test_heat_map_has_a_panel_for_each_further_axis():
+    figure = tags.heatmap(along_axes(), "mine", "vgg")
+    panels = {axis.get_title(loc="left"): axis for axis in figure.axes}
+    assert [text.get_text() for text in panels["bits"].get_xticklabels()] == ["4"]
+    assert [text.get_text() for text in panels["width"].get_xticklabels()] == ["1/2"]
+    papers = panels["12 kHz"].images[0].get_array()
+    assert papers.shape == (2, 2)  # tags by the two representations of the paper's axes
+    assert "fewer bits, a narrower network" in figure.get_suptitle()

@@ -6,6 +6,7 @@ import pytest
 
 from howlow.evaluation.resampling import Resampled
 from howlow.results import estimates, linear_model, recommendation, selection, spread, tradeoff
+from howlow.results.plots import tradeoff as plot
 
 CELL = ["sample_rate_hz", "n_mels", "hop_factor", "log_type", "bits", "seconds", "width", "cell"]
 MARGINS = {"roc_auc": 0.5, "pr_auc": 1.0}
@@ -241,3 +242,15 @@ def test_without_any_roc_auc_on_the_validation_clips_nothing_is_chosen():
     assert said(table) == ["No representation can be chosen, because no tag tells the validation clips apart."]
     assert not table[["is_chosen", "is_equivalent", "may_be_best", "is_pareto_gmac"]].any(axis=None)
     assert table["roc_auc_low_percent"].notna().all()
+
+
+def test_figure_puts_a_ring_around_what_has_fewer_bits_or_a_narrower_network():
+    table = make_trade(VALIDATION, TEST).assign(bits=[16, 4, 16, 4], width=[1.0, 1.0, 0.5, 0.5])
+    figure = plot.tradeoff(table)
+    rings = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    by_gmac = {4: [5.0, 1.0], 0.5: [4.9, 1.0]}
+    assert [sorted(ring.get_xdata()) for ring in rings] == [sorted(by_gmac[4]), sorted(by_gmac[0.5])]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[-2:] == ["fewer bits", "a narrower network"]
+    unreduced = plot.tradeoff(make_trade(VALIDATION, TEST))
+    assert not [line for line in unreduced.axes[0].lines if line.get_markerfacecolor() == "none"]

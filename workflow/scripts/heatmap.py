@@ -20,9 +20,8 @@ def main(args: Namespace) -> list[Path]:
     parts = [_of_cell(args.folder / name, cell) for name, cell in cells_of(spec).items()]
     table = pd.concat(parts, ignore_index=True)
     files.write_frame(args.table, table)
-    shown = papers_grid(table)
-    plots.save(tags.heatmap(shown, spec["dataset"], spec["model"]), *args.figures)
-    lost = tags.losses(shown).mean(axis=1)
+    plots.save(tags.heatmap(table, spec["dataset"], spec["model"]), *args.figures)
+    lost = tags.losses(papers_grid(table)).mean(axis=1)
     print("on average lose most: " + ", ".join(f"{tag} ({points:.1f} points)" for tag, points in lost.head(5).items()))
     return [args.table, *args.figures]
 

@@ -68,7 +68,7 @@ def download(config: Spec, dataset: str) -> Spec:
 def demo(config: Spec, dataset: str) -> Spec:
     """The specification of generating a demo dataset."""
     settings = config["datasets"][dataset]
-    return {key: settings[key] for key in ("n_channels", "n_clips", "sample_rate", "seconds", "seed")}
+    return {key: settings[key] for key in ("n_channels", "n_clips", "probes", "sample_rate", "seconds", "seed")}
 
 
 def tracks(config: Spec, dataset: str) -> Spec:

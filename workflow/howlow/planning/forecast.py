@@ -9,9 +9,11 @@ import torch
 
 from howlow import networks
 from howlow.config import cells, options, specs
-from howlow.data import datasets, demo
+from howlow.data import datasets
 from howlow.data.datasets.metadata import chosen_tags
 from howlow.data.datasets.registry import DATASETS
+from howlow.data.demo.tags import split_sizes as demo_sizes
+from howlow.data.demo.tags import tag_names
 from howlow.data.tracks import SPLITS, Tracks
 from howlow.features import quantizer
 from howlow.features.representation import Cell, Representation, n_samples
@@ -37,7 +39,7 @@ def clips(config: dict[str, Any], dataset: str) -> tuple[Tracks, list[tuple[str,
     """
     settings = config["datasets"][dataset]
     if DATASETS[settings["kind"]].is_generated:
-        chosen_tags(Path(f"datasets.{dataset}.tags"), demo.TAGS, settings.get("tags"))
+        chosen_tags(Path(f"datasets.{dataset}.tags"), tag_names(settings["probes"]), settings.get("tags"))
         return None
     return (
         None
@@ -62,7 +64,7 @@ def split_sizes(config: dict[str, Any], dataset: str, tracks: Tracks | None) -> 
     """
     settings = config["datasets"][dataset]
     if DATASETS[settings["kind"]].is_generated:
-        return demo.split_sizes(settings["n_clips"])
+        return demo_sizes(settings["n_clips"])
     if tracks is None:
         sizes = datasets.published_sizes(settings["kind"])
         if "folds" not in settings:

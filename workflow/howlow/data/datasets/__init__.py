@@ -9,7 +9,7 @@ from howlow.data.datasets.registry import DATASETS
 from howlow.data.tracks import Tracks
 from howlow.errors import MetadataError
 
-_NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "sample_rate", "seed")
+_NOT_FOR_LOADERS = ("dataset", "kind", "n_channels", "n_clips", "probes", "sample_rate", "seed")
 
 
 def load(spec: dict[str, Any], paths: dict[str, str]) -> tuple[Tracks, list[tuple[str, str]]]:

@@ -8,8 +8,9 @@ that they stand for lie below 2.2 kHz and last long, so they are heard as well w
 a hop of x1 as with x2, at 12 kHz as at 16 kHz, and in both log types. There is no tag of tempo or vibrato:
 short trainings learn these with some resolutions sooner than with others.
 
-Probes (`PROBES`) have a known answer. Each probe is a tag of half of the clips, independently of all other
-tags within every split, and has a frequency band of its own that the music leaves free:
+Probes (`howlow.data.demo.probes.PROBES`) have a known answer, and a dataset has those that it asks for. Each probe is a
+tag of half of the clips, independently of all other tags within every split, and has a frequency band of its own that
+the music leaves free:
 
 `air`
     The frequency of a hiss above 6 kHz. With the tag, the hiss is at 6.4 to 6.7 kHz; without it, the hiss is
@@ -29,6 +30,19 @@ tags within every split, and has a frequency band of its own that the music leav
     partial in the middle, of the same power. Bands narrower than 250 Hz tell them apart. With 8 bands, at 12
     and at 16 kHz, no filter has a corner between the partials. The filters are linear there and respond alike.
 
+`loud murmur`
+    The level of a steady noise from 3.0 to 3.4 kHz, which is 6 dB higher with the tag. Either level lies between
+    -40 and 0 dB in all bands and frames, and so it falls to the same one of the two or four levels of values of 1 or
+    2 bits (`quantizer: global`). With 3 bits or more, there is a threshold between both. A wider noise lies under
+    it, because the bands at its edges, where it is weak, would otherwise cross -40 dB.
+
+`bright ends`
+    The frequency of a noise in the first and the last 15 % of the clip: 5.4 kHz with the tag, and 5.0 kHz without
+    it. The two thirds at the centre of the clip do not have it.
+
+No sound can do the same for the width of the network: what a narrow network cannot learn depends on the training, and
+not on the clips alone.
+
 Soft noise up to 5.5 kHz lies under all sounds. An MP3 encoder adds echoes to silence before an onset but not
 after it, which would reveal the direction of the pulses at any hop. The noise hides these echoes. Louder
 pulses over the same noise would reveal the direction, too.
@@ -41,135 +55,27 @@ import csv
 import io
 from collections.abc import Sequence, Set
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from howlow import program
-from howlow.data.demo.synthesis import INSTRUMENTS, render
+from howlow.data.demo.synthesis import render
+from howlow.data.demo.tags import FOLDERS, SPLITS, draw_tags, tag_names
 from howlow.features.representation import CLIP_SECONDS
 
 N_CLIPS = 480
-
-MUSICAL = (*INSTRUMENTS, "drums", "loud", "quiet", "high", "low")
-PROBES = ("air", "attack first", "split partial")
-TAGS = (*MUSICAL, *PROBES)
-
-FOLDERS = "0123456789abcdef"
-SPLITS = {"train": "0123456789ab", "validation": "c", "test": "def"}
-FORGOTTEN = 0.05
-"""The fraction of the positives of a musical tag that the annotations lack."""
-
-_SHARES = {"validation": 0.15, "test": 0.35}
-_RATES = dict(zip(INSTRUMENTS, (0.34, 0.32, 0.28, 0.24, 0.20, 0.16), strict=True)) | {
-    "drums": 0.42,
-    "loud": 0.26,
-    "quiet": 0.22,
-    "high": 0.22,
-    "low": 0.26,
-}
-_OPPOSITES = {"loud": "quiet", "high": "low"}
 
 _KBIT_S = {16_000: 48, 44_100: 128}
 _SPARE_S = 0.1  # so much is rendered beyond the length of the clips, because a decoder may drop some samples
 _CUT_OFF_EVERY = 150  # clips
 
 
-def split_sizes(n_clips: int) -> dict[str, int]:
-    """The number of clips in each split, with at least one in each of its folders.
-
-    Raises
-    ------
-    ValueError
-        if there are fewer clips than folders
-    """
-    if n_clips < len(FOLDERS):
-        raise ValueError(f"n_clips is at least {len(FOLDERS)}, one for each folder, not {n_clips}")
-    # Each small split gets four clips if there are enough, so that it has both values of every tag.
-    spare = n_clips - len(FOLDERS)
-    valid = 1 + min(spare, max(3, round(_SHARES["validation"] * n_clips) - 1))
-    spare -= valid - 1
-    test = 3 + min(spare, max(1, round(_SHARES["test"] * n_clips) - 3))
-    return {"train": n_clips - valid - test, "validation": valid, "test": test}
-
-
-def draw_tags(n_clips: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the tags that are heard in every clip, and those that its annotation has.
-
-    Returns
-    -------
-    folders : np.ndarray [shape=(n_clips,), dtype=<U1], in ascending order
-    played : np.ndarray [shape=(n_clips, len(TAGS)), dtype=bool], the tags that are heard in the clips
-    annotated : np.ndarray [shape=(n_clips, len(TAGS)), dtype=bool], the same without some forgotten tags
-
-    Raises
-    ------
-    ValueError
-        if there are fewer clips than folders
-    """
-    rng = np.random.default_rng(seed)
-    folders, played, annotated = [], [], []
-    for split, size in split_sizes(n_clips).items():
-        names = np.array(list(SPLITS[split]))
-        folders.append(np.sort(names[np.arange(size) % len(names)]))
-        music = _draw_musical(size, rng)
-        noted = np.stack([_forget(column, rng) for column in music.T], axis=1)
-        probes = _draw_probes(noted, rng)
-        played.append(np.hstack([music, probes]))
-        annotated.append(np.hstack([noted, probes]))
-    return np.concatenate(folders), np.concatenate(played), np.concatenate(annotated)
-
-
-def _draw_musical(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the musical tags of a split. Each tag has a share of the clips by `_RATES`, but at least one clip."""
-    column = {tag: np.zeros(size, bool) for tag in MUSICAL}
-    count = {tag: max(1, min(round(rate * size), size // 2)) for tag, rate in _RATES.items()}
-    n_playing = np.zeros(size)
-    for tag in INSTRUMENTS:  # clips with the fewest instruments come first, so that every clip gets one
-        column[tag][np.argsort(n_playing + rng.random(size))[: count[tag]]] = True
-        n_playing += column[tag]
-    for tag in ("drums",):
-        column[tag][rng.permutation(size)[: count[tag]]] = True
-    for tag, opposite in _OPPOSITES.items():
-        order = rng.permutation(size)
-        column[tag][order[: count[tag]]] = True
-        column[opposite][order[count[tag] : count[tag] + count[opposite]]] = True
-    return np.stack([column[tag] for tag in MUSICAL], axis=1)
-
-
-def _forget(column: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Remove a fraction `FORGOTTEN` of the positives from a tag's column."""
-    positives = np.flatnonzero(column)
-    kept = column.copy()
-    kept[rng.permutation(positives)[: round(FORGOTTEN * len(positives))]] = False
-    return kept
-
-
-def _draw_probes(music: np.ndarray, rng: np.random.Generator, n_swaps: int = 3000) -> np.ndarray:
-    """Draw the probes of a split: all combinations equally often, and uncorrelated with the musical tags.
-
-    A random assignment is improved by exchanging the probes of two clips whenever that lowers the correlations.
-    """
-    size = len(music)
-    combinations = np.array(list(product((False, True), repeat=len(PROBES))))
-    # Each combination is followed by its complement, so that even a few clips have both values of every probe.
-    order = np.array([0, 7, 1, 6, 2, 5, 4, 3])
-    probes = rng.permutation(combinations[order][np.arange(size) % len(order)])
-    centred = (music - music.mean(axis=0)) / (music.std(axis=0) + 1e-9)
-    cross = centred.T @ probes
-    for first, second in rng.integers(size, size=(n_swaps, 2)):
-        step = np.outer(centred[first] - centred[second], probes[second] * 1.0 - probes[first])
-        if ((cross + step) ** 2).sum() < (cross**2).sum():
-            cross += step
-            probes[[first, second]] = probes[[second, first]]
-    return probes
-
-
 def generate(
     root: Path | str,
     *,
+    probes: Sequence[str],
     seed: int = 0,
     n_clips: int = N_CLIPS,
     workers: int = 1,
@@ -184,6 +90,7 @@ def generate(
     Parameters
     ----------
     root : folder, which is made if it is missing
+    probes : names of `howlow.data.demo.probes.PROBES`
     seed : int
     n_clips : int, at least 16
     workers : int, number of processes
@@ -197,19 +104,22 @@ def generate(
         if `n_clips` is less than the number of folders
     """
     root = Path(root)
-    folders, played, annotated = draw_tags(n_clips, seed)
+    folders, played, annotated = draw_tags(n_clips, seed, probes)
+    tags = tag_names(probes)
     infos = _draw_infos(folders, seconds)
     for folder in FOLDERS:
         (root / "mp3" / folder).mkdir(parents=True, exist_ok=True)
     paths = [root / "mp3" / info["mp3_path"] for info in infos]
-    playing = [frozenset(np.array(TAGS)[row]) for row in played]
+    playing = [frozenset(np.array(tags)[row]) for row in played]
     seeds = [(seed, clip_id) for clip_id in range(1, n_clips + 1)]
-    write = partial(_write_clip, sample_rate=sample_rate, n_channels=n_channels, seconds=seconds + _SPARE_S)
+    write = partial(
+        _write_clip, sample_rate=sample_rate, n_channels=n_channels, seconds=seconds + _SPARE_S, probes=probes
+    )
     written = program.parallel(write, zip(paths, playing, seeds, strict=True), workers)
     list(program.progress(written, "demo clips", n_clips))
     for path in _draw_cut_off(paths, folders, seed):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    _write_tables(root, infos, annotated, np.random.default_rng(seed).permutation(n_clips))
+    _write_tables(root, infos, tags, annotated, np.random.default_rng(seed).permutation(n_clips))
 
 
 def _draw_cut_off(paths: Sequence[Path], folders: np.ndarray, seed: int) -> list[Path]:
@@ -219,11 +129,16 @@ def _draw_cut_off(paths: Sequence[Path], folders: np.ndarray, seed: int) -> list
 
 
 def _write_clip(
-    clip: tuple[Path, Set[str], tuple[int, int]], *, sample_rate: int, n_channels: int, seconds: float
+    clip: tuple[Path, Set[str], tuple[int, int]],
+    *,
+    sample_rate: int,
+    n_channels: int,
+    seconds: float,
+    probes: Sequence[str],
 ) -> None:
     path, playing, seed = clip
     rng = np.random.default_rng(seed)
-    signal = render(playing, rng, seconds, sample_rate=sample_rate, n_channels=n_channels)
+    signal = render(playing, rng, seconds, probes=probes, sample_rate=sample_rate, n_channels=n_channels)
     content = io.BytesIO()  # in memory, because libsndfile reports a full disk as "System error"
     soundfile.write(
         content,
@@ -271,14 +186,16 @@ def _mp3_path(folder: str, info: dict[str, str]) -> str:
     return f"{folder}/{artist}-{album}-{track:02}-{title}-{info['segmentStart']}-{info['segmentEnd']}.mp3"
 
 
-def _write_tables(root: Path, infos: list[dict[str, str]], annotated: np.ndarray, order: np.ndarray) -> None:
+def _write_tables(
+    root: Path, infos: list[dict[str, str]], tags: Sequence[str], annotated: np.ndarray, order: np.ndarray
+) -> None:
     """Write both tables in MagnaTagATune's format: separated by tabs, and the annotations in quotes.
 
     The rows of the annotations are in the given order, those of the clips' information in the order of the clips.
     """
     with (root / "annotations_final.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerow(["clip_id", *TAGS, "mp3_path"])
+        writer.writerow(["clip_id", *tags, "mp3_path"])
         for i in order:
             writer.writerow([infos[i]["clip_id"], *annotated[i].astype(int), infos[i]["mp3_path"]])
     with (root / "clip_info_final.csv").open("w", newline="", encoding="utf-8") as file:

@@ -1,13 +1,15 @@
-"""The sound of the demo's clips: a piece of music that fits its tags, and three probes over it.
+"""The sound of the demo's clips: a piece of music that fits its tags, and the probes over it.
 
 `howlow.data.demo` explains the tags and the probes.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import irfft
+
+from howlow.data.demo.probes import PROBES, render_bed
+from howlow.data.demo.signals import band_noise, rms, sine
 
 INSTRUMENTS = ("guitar", "piano", "strings", "synth", "flute", "organ")
 
@@ -15,18 +17,6 @@ _MUSIC_HZ = 2200
 _HIGHEST_PITCH = 93  # 1760 Hz
 _LEVELS_DB = {"loud": (-23, -21), "quiet": (-37, -34)}  # RMS, relative to full scale
 _OTHER_LEVELS_DB = (-31, -27)
-_HISS = {True: ((6400, 6700), 0.012), False: ((7000, 7300), 0.0085)}  # band in Hz, RMS level
-_PULSE_HZ = (4700, 3700)  # from, to
-_PULSE_S = 0.12
-_PULSE_ATTACK_S = 0.012
-_PULSE_DECAY_S = 0.06  # time constant
-_PULSES_PER_S = 4.8
-_PULSE_AMPLITUDE = 0.05
-_BED_HZ = (50, 5500)
-_BED_RMS = 0.0045
-_WHISTLE_HZ = (2540, 2560)
-_WHISTLE_SPLIT_HZ = 250
-_WHISTLE_AMPLITUDE = 0.03
 
 
 @dataclass(frozen=True)
@@ -63,7 +53,13 @@ _SCALES = np.array([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])
 
 
 def render(
-    playing: Set[str], rng: np.random.Generator, seconds: float, *, sample_rate: int = 16_000, n_channels: int = 1
+    playing: Set[str],
+    rng: np.random.Generator,
+    seconds: float,
+    *,
+    probes: Sequence[str],
+    sample_rate: int = 16_000,
+    n_channels: int = 1,
 ) -> np.ndarray:
     """Render a clip with the given tags; everything else about it is drawn from `rng`.
 
@@ -71,6 +67,7 @@ def render(
     ----------
     playing : set of tags
     seconds : float, the length of the clip
+    probes : names of `PROBES`, whose sounds the clip has, with the tag or without it
     sample_rate : int, in Hz, above 14.6 kHz
     n_channels : 1 or 2; with two, the music is louder on the left, and their mean is the mono clip
 
@@ -80,60 +77,10 @@ def render(
     """
     length = round(seconds * sample_rate)
     music = render_music(playing, rng, length, sample_rate)
-    probes = (
-        render_hiss("air" in playing, rng, length, sample_rate)
-        + render_pulses("attack first" in playing, rng, length, sample_rate)
-        + render_whistle("split partial" in playing, rng, length, sample_rate)
-        + _band_noise(length, _BED_HZ, rng, sample_rate) * np.float32(_BED_RMS)
-    )
+    over = sum(PROBES[name](name in playing, rng, length, sample_rate) for name in probes)
+    over = over + render_bed(rng, length, sample_rate)
     pan = {1: [1.0], 2: [1.2, 0.8]}[n_channels]
-    return music[:, None] * np.array(pan, np.float32) + probes[:, None]
-
-
-def render_hiss(air: bool, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
-    """The probe `air`: noise in the lower or the upper of two bands above 6 kHz."""
-    band_hz, level = _HISS[air]
-    return _band_noise(length, band_hz, rng, sample_rate) * np.float32(level)
-
-
-def render_pulses(attack_first: bool, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
-    """The probe `attack first`: pulses that fall in pitch as they fade, or the same track of pulses backwards.
-
-    The pulses set in independently of each other. If they kept a distance, the frames would show the direction of
-    time by the distances between their ends, even where no two frames see the same pulse.
-    """
-    t = np.arange(round(_PULSE_S * sample_rate)) / sample_rate
-    fade = np.cos(np.pi / 2 * t / _PULSE_S)  # exactly zero at the end of the pulse
-    envelope = np.minimum(t / _PULSE_ATTACK_S, 1) * np.exp(-t / _PULSE_DECAY_S) * fade
-    first_hz, last_hz = _PULSE_HZ
-    glide = first_hz * t + (last_hz - first_hz) / (2 * _PULSE_S) * t**2  # in cycles
-    pulse = (envelope * _PULSE_AMPLITUDE).astype(np.float32) * _sine(2 * np.pi * glide)
-    # The clip is the middle of a longer track, so that pulses are cut at both of its ends in either direction.
-    track = np.zeros(length + 2 * len(pulse), np.float32)
-    n_onsets = length + len(pulse)
-    for onset in rng.integers(0, n_onsets, round(_PULSES_PER_S * n_onsets / sample_rate)):
-        track[onset : onset + len(pulse)] += pulse * np.float32(rng.uniform(0.7, 1.4))
-    middle = track[len(pulse) : len(pulse) + length]
-    return middle if attack_first else middle[::-1]
-
-
-def render_whistle(split: bool, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
-    """The probe `split partial`: tones of two partials, or of one partial between them with the same power."""
-    t = np.arange(length) / sample_rate
-    centre_hz = rng.uniform(*_WHISTLE_HZ)
-    offsets_hz = (-_WHISTLE_SPLIT_HZ / 2, _WHISTLE_SPLIT_HZ / 2) if split else (0.0,)
-    cycles = rng.random(2)  # starting phases; two are drawn in any case, so that the later draws are the same
-    tone = np.sum(
-        [_sine(2 * np.pi * ((centre_hz + hz) * t + c)) for hz, c in zip(offsets_hz, cycles, strict=False)],
-        axis=0,
-    )
-    n_tones = 2 * int(length / sample_rate) + 10  # their shortest distance is longer than half a second
-    ends_s = np.cumsum(rng.uniform(0.3, 1.2, n_tones))
-    levels = np.where(np.arange(n_tones) % 2, 0, rng.uniform(0.5, 1.5, n_tones))
-    corners_s = np.stack([ends_s, ends_s + 0.04], axis=1).ravel()  # fades of 40 ms
-    envelope = np.interp(t, corners_s, np.stack([levels, np.roll(levels, -1)], axis=1).ravel())
-    amplitude = _WHISTLE_AMPLITUDE / np.sqrt(len(offsets_hz))
-    return tone * (envelope * amplitude).astype(np.float32)
+    return music[:, None] * np.array(pan, np.float32) + over[:, None]
 
 
 def render_music(playing: Set[str], rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
@@ -151,13 +98,13 @@ def render_music(playing: Set[str], rng: np.random.Generator, length: int, sampl
             pitches -= 12 * np.ceil(np.maximum(pitches - _HIGHEST_PITCH, 0) / 12).astype(int)
             part = _perform(timbre, pitches, beat_s, rng, length, sample_rate)
             if timbre.breath_hz:
-                part += 0.4 * _rms(part) * _band_noise(length, timbre.breath_hz, rng, sample_rate)
-            mix += part / _rms(part) * np.float32(rng.uniform(0.8, 1.2))
+                part += 0.4 * rms(part) * band_noise(length, timbre.breath_hz, rng, sample_rate)
+            mix += part / rms(part) * np.float32(rng.uniform(0.8, 1.2))
     if "drums" in playing:
         part = _perform_drums(beat_s, rng, length, sample_rate)
         mix += part * np.float32(6 / np.abs(part).max())
     range_db = next((_LEVELS_DB[tag] for tag in _LEVELS_DB if tag in playing), _OTHER_LEVELS_DB)
-    return mix / _rms(mix) * np.float32(10 ** (rng.uniform(*range_db) / 20))
+    return mix / rms(mix) * np.float32(10 ** (rng.uniform(*range_db) / 20))
 
 
 def _compose(timbre: Timbre, chords: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -202,37 +149,18 @@ def _note(timbre: Timbre, pitch: int, step_s: float, sample_rate: int) -> np.nda
     tone = np.zeros(len(t), np.float32)
     for multiple, amplitude in timbre.partials:
         if multiple * fundamental_hz < _MUSIC_HZ:
-            tone += np.float32(amplitude) * _sine(multiple * phase)
+            tone += np.float32(amplitude) * sine(multiple * phase)
     return tone * envelope.astype(np.float32)
 
 
 def _perform_drums(beat_s: float, rng: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     """A bass drum on the odd beats, a snare drum on the even ones and light strokes in between."""
     t = np.arange(round(0.4 * sample_rate)) / sample_rate
-    bass = _sine(2 * np.pi * (50 * t - 3 * np.exp(-t / 0.03))) * np.exp(-t / 0.12)
-    snare = _band_noise(len(t), (300, 2100), rng, sample_rate) * np.exp(-t / 0.1) * np.minimum(t / 0.002, 1)
+    bass = sine(2 * np.pi * (50 * t - 3 * np.exp(-t / 0.03))) * np.exp(-t / 0.12)
+    snare = band_noise(len(t), (300, 2100), rng, sample_rate) * np.exp(-t / 0.1) * np.minimum(t / 0.002, 1)
     strokes = [2.5 * bass, 0.8 * snare, 1.6 * snare, 0.8 * snare]
     part = np.zeros(length + len(t), np.float32)
     for i, onset_s in enumerate(np.arange(0, length / sample_rate, beat_s / 2)):
         onset = int(onset_s * sample_rate)
         part[onset : onset + len(t)] += strokes[i % 4] * rng.uniform(0.7, 1.0)
     return part[:length]
-
-
-def _rms(signal: np.ndarray) -> np.float32:
-    return np.sqrt(np.mean(signal**2))
-
-
-def _sine(phase: np.ndarray) -> np.ndarray:
-    """The sine in single precision of a phase in double precision, which may be large."""
-    return np.sin(np.remainder(phase, 2 * np.pi).astype(np.float32))
-
-
-def _band_noise(length: int, band_hz: tuple[float, float], rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """Gaussian noise of power 1 with nothing outside the band, made in the frequency domain."""
-    spectrum = np.zeros(length // 2 + 1, np.complex64)
-    low, high = (round(hz * length / sample_rate) for hz in band_hz)
-    normal = rng.standard_normal((high - low, 2), dtype=np.float32)
-    spectrum[low:high] = normal[:, 0] + 1j * normal[:, 1]
-    noise = irfft(spectrum, length)
-    return noise / _rms(noise)

@@ -29,6 +29,17 @@ STYLE: Any = {
 BANDS_PALETTE = "viridis"
 """The palette for numbers of bands. Its lightness rises evenly, so it also works in grey and for the colour-blind."""
 
+AXIS_MARKS = {
+    "n_mels": ("#0072B2", "o"),
+    "hop_factor": ("#D55E00", "s"),
+    "sample_rate_hz": ("#009E73", "^"),
+    "bits": ("#CC79A7", "D"),
+    "seconds": ("#E69F00", "v"),
+    "width": ("#000000", "P"),
+}
+"""The colour and the marker of each axis of the grid. The colours are Okabe and Ito's; the markers tell them apart in
+grey."""
+
 
 def save(figure: Figure, *paths: Path) -> None:
     """Save a figure in the format of each file's ending. The same figure gives the same bytes."""

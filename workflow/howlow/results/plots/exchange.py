@@ -8,22 +8,14 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from howlow.names import fraction
 from howlow.networks.registry import NETWORKS
 from howlow.results.exchange import SAVINGS, WAYS, lines
-from howlow.results.plots import STYLE, WIDTH_INCHES, title
+from howlow.results.plots import AXIS_MARKS, STYLE, WIDTH_INCHES, title
 
-# Okabe and Ito's colours; the markers tell the axes apart in grey.
-_MARKS = {
-    "n_mels": ("#0072B2", "o"),
-    "hop_factor": ("#D55E00", "s"),
-    "sample_rate_hz": ("#009E73", "^"),
-    "bits": ("#CC79A7", "D"),
-    "seconds": ("#E69F00", "v"),
-    "width": ("#000000", "P"),
-}
 _TITLES = {"gmac": "Computation (GMAC a clip)", "bytes_per_clip": "Storage (bytes a clip)"}
 
 
@@ -54,7 +46,7 @@ def exchange(table: pd.DataFrame) -> Figure:
 def _draw(axis: Axes, table: pd.DataFrame, cost: str) -> None:
     axis.axhline(0, color="0.6", linewidth=0.8)
     for name, line in lines(table, cost):
-        colour, marker = _MARKS[name]
+        colour, marker = AXIS_MARKS[name]
         axis.fill_between(
             line["halvings"],
             line["roc_auc_lost_low_points"],
@@ -80,6 +72,8 @@ def _draw(axis: Axes, table: pd.DataFrame, cost: str) -> None:
                 textcoords="offset points",
                 color=colour,
                 fontsize=5.5,
+                path_effects=[withStroke(linewidth=1.2, foreground="white")],
+                zorder=3,
             )
     axis.xaxis.set_major_locator(MultipleLocator(1))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda halvings, _: fraction(0.5**halvings)))

@@ -1,5 +1,7 @@
 """The figure of the trade-off between accuracy and costs."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -10,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from howlow.names import METRICS
+from howlow.names import FURTHER_AXES, METRICS
 from howlow.networks.registry import NETWORKS
-from howlow.results.plots import BANDS_PALETTE, STYLE, WIDTH_INCHES, title
+from howlow.results.exchange import WAYS
+from howlow.results.plots import AXIS_MARKS, BANDS_PALETTE, STYLE, WIDTH_INCHES, title
 from howlow.results.tradeoff import pareto
 
 COSTS = {
@@ -39,7 +42,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure with a row for each metric and a column for each cost. Colours show the number of bands, markers the hop,
-    and filled markers the highest sample rate
+    and filled markers the highest sample rate. A ring shows that bits, seconds or width are reduced
     """
     bands = sorted(table["n_mels"].unique(), reverse=True)
     colours = dict(zip(bands, sns.color_palette(BANDS_PALETTE, len(bands)), strict=True))
@@ -63,7 +66,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
         for axis, name in zip(axes[-1], COSTS.values(), strict=True):
             _label_costs(axis, name)
         figure.legend(
-            handles=_legend(colours, markers, table["sample_rate_hz"].unique(), top_rate),
+            handles=_legend(colours, markers, table["sample_rate_hz"].unique(), top_rate) + _rings(table),
             loc="outside lower center",
             ncols=8,
             frameon=False,
@@ -103,8 +106,25 @@ def _draw(
             markersize=3.6,
             zorder=2,
         )
+    for number, (name, is_reduced) in enumerate(_reduced(table).items()):
+        axis.plot(costs[is_reduced], values[is_reduced], "o", markersize=6 + 2 * number, **_ring(name))
     axis.set_xscale("log")
     sns.despine(ax=axis)
+
+
+def _reduced(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """The rows that have less than the most of each axis that the paper does not have."""
+    reduced = {name: table[name] < table[name].max() for name in FURTHER_AXES}
+    return {name: rows for name, rows in reduced.items() if rows.any()}
+
+
+def _ring(axis: str) -> dict[str, Any]:
+    return {"markerfacecolor": "none", "markeredgecolor": AXIS_MARKS[axis][0], "markeredgewidth": 0.7, "zorder": 3}
+
+
+def _rings(table: pd.DataFrame) -> list[Line2D]:
+    """The entries of the legend for the rings."""
+    return [Line2D([], [], marker="o", linestyle="", label=WAYS[name], **_ring(name)) for name in _reduced(table)]
 
 
 def _label_costs(axis: Axes, name: str) -> None:
