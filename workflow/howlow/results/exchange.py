@@ -157,5 +157,5 @@ def _of_experiment(table: pd.DataFrame) -> Iterator[str]:
 
 def _points(lost: tuple[float, float, float]) -> str:
     value, low, high = lost
-    interval = "" if np.isnan(low) else f", 95 % interval {low:.1f} to {high:.1f}"
-    return f"{value:.1f} points{interval}"
+    interval = "" if np.isnan(low) else f", 95 % interval {low:z.1f} to {high:z.1f}"
+    return f"{value:z.1f} points{interval}"

@@ -68,7 +68,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
         figure.legend(
             handles=_legend(colours, markers, table["sample_rate_hz"].unique(), top_rate) + _rings(table),
             loc="outside lower center",
-            ncols=8,
+            ncols=6 if _reduced(table) else 8,
             frameon=False,
             handletextpad=0.3,
             columnspacing=1.0,
