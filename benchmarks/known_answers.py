@@ -33,7 +33,7 @@ SHOWN = {
     "air": lambda cell: cell.sample_rate == 16_000,
     "attack first": lambda cell: cell.hop_factor == 1 and cell.bits >= 8,
     "split partial": lambda cell: cell.n_mels >= 32 and cell.bits >= 4,
-    "loud murmur": lambda cell: cell.bits >= 3,
+    "loud murmur": lambda cell: cell.bits >= 4,
     "bright ends": lambda cell: cell.seconds == SECONDS,
 }
 HIDDEN = {

@@ -68,7 +68,7 @@ def _draw(axis: Axes, table: pd.DataFrame, cost: str) -> None:
             axis.annotate(
                 _value(name, value),
                 (place, lost),
-                xytext=(3, 4),
+                xytext=(3, -9 if name in ("bits", "width") else 4),  # so that two axes at one place are read
                 textcoords="offset points",
                 color=colour,
                 fontsize=5.5,
