@@ -40,28 +40,30 @@ STRENGTHS = 10.0 ** np.arange(-4, 2)
 
 def main(folders: list[Path]) -> None:
     main_folder = folders[0]
-    (FOLDER / "runs.csv").write_text(_csv(pd.concat([runs_of(folder) for folder in folders])))
+    runs = pd.concat([runs_of(folder) for folder in folders])
+    (FOLDER / "runs.csv").write_text(_csv(runs.drop_duplicates(["model", *CELL, "seed"])))
+    exchange = pd.read_csv(main_folder / "exchange.csv")
+    (FOLDER / "exchange.csv").write_text(_csv(exchange[exchange["model"] == "vgg"].drop(columns=["dataset", "model"])))
     table = pd.read_csv(main_folder / "effects.csv")
     (FOLDER / "effects.csv").write_text(_csv(table.drop(columns="dataset")))
     dataset = table["dataset"].iloc[0]
     (FOLDER / "tags.csv").write_text(_csv(of_tags(main_folder / dataset / "vgg")))
     (FOLDER / "baseline.csv").write_text(_csv(baseline(main_folder / dataset)))
-    (FOLDER / "recommendation.md").write_text((main_folder / "recommendation.md").read_text())
-    for name in ("figure1.png", "tags.png"):
+    for name in ("recommendation.md", "exchange.md", "frontier.md"):
+        (FOLDER / name).write_text((main_folder / name).read_text())
+    for name in ("figure1.png", "tags.png", "exchange.png"):
         (ROOT / "docs" / f"{Path(name).stem}-real-music.png").write_bytes((main_folder / name).read_bytes())
 
 
 def runs_of(results: Path) -> pd.DataFrame:
-    """The metrics of each training, with the width of its network and the losses of its last epoch."""
+    """The metrics of each training, with its bits, seconds and width, and the losses of its last epoch."""
     runs = pd.read_csv(results / "runs.csv")
     found = []
     for dataset, model, cell, seed in runs[["dataset", "model", "cell", "seed"]].itertuples(index=False):
         last = pd.read_csv(results / dataset / model / cell / f"seed{seed}" / "history.csv").iloc[-1]
         found.append([last["train_loss"], last["val_loss"]])
-    width = runs.pop("width")
     columns = pd.DataFrame(found, columns=["train_loss", "val_loss"])
-    runs = runs.drop(columns=["dataset", "bits", "seconds", "best_epoch", "cell"])
-    return runs.assign(width=width).join(columns)
+    return runs.drop(columns=["dataset", "best_epoch", "cell"]).join(columns)
 
 
 def of_tags(folder: Path) -> pd.DataFrame:

@@ -3,13 +3,11 @@
 docs/collect_real_music.py writes the tables. `make docs` runs this.
 """
 
-from pathlib import Path
-
 import pandas as pd
+import real_music_exchange as exchange
 import real_music_musicnn as musicnn
 import real_music_widths as widths
 from real_music_tables import (
-    FOLDER,
     MAIN_STEPS,
     TAG_STEPS,
     Step,
@@ -19,11 +17,11 @@ from real_music_tables import (
     markdown,
     name,
     published_effect,
-    width_name,
+    section,
     words,
 )
 
-from howlow.names import METRICS, PAPERS_CELL, representation
+from howlow.names import CELL, METRICS, PAPERS_CELL, fraction, representation
 from howlow.networks.registry import NETWORKS
 from howlow.results.estimates import Estimate
 
@@ -49,6 +47,9 @@ def parts(tables: Tables) -> list[str]:
         effects_table(tables),
         best_table(tables),
         tags_table(tables.tags),
+        exchange.sentences(),
+        exchange.exchange_table(tables.exchange),
+        exchange.frontier(),
         recommendation(),
         claims_table(tables),
         musicnn.musicnn_table(tables.runs),
@@ -84,7 +85,7 @@ def search_table(search: pd.DataFrame) -> str:
     means = search.groupby(keys, sort=False)["val_roc_auc"].agg(["size", "mean"])
     rows = []
     for (model, cell, width, batch, rate, epochs, decay), n, mean in means.itertuples():
-        protocol = [width_name(width), batch, f"{rate:g}", f"{epochs}, {decay}"]
+        protocol = [fraction(width), batch, f"{rate:g}", f"{epochs}, {decay}"]
         rows.append([NETWORKS[model], words(cell), *protocol, n, f"{100 * mean:.1f}"])
     head = ["network", "representation", "width", "batch", "learning rate", "epochs, decay after", "seeds"]
     return markdown([*head, "ROC AUC, validation"], rows)
@@ -137,10 +138,9 @@ def tags_table(tags: pd.DataFrame) -> str:
     return markdown(["tag", "clips", *map(name, TAG_STEPS)], rows)
 
 
-def recommendation(folder: Path = FOLDER) -> str:
+def recommendation() -> str:
     """What the workflow recommends for VGG-CNN, which is a list of sentences."""
-    section = (folder / "recommendation.md").read_text().split("## VGG-CNN on music")[1]
-    return section.split("\n## ")[0].strip() + "\n"
+    return section("recommendation.md")
 
 
 def claims_table(tables: Tables) -> str:
@@ -162,10 +162,10 @@ def times_table(runs: pd.DataFrame) -> str:
     """How long the trainings took, by network and device."""
     rows = []
     for (model, width, device), part in runs.groupby(["model", "width", "device"], sort=False):
-        n_cells = len(part[PAPERS_CELL].drop_duplicates())
+        n_cells = len(part[CELL].drop_duplicates())
         hours = f"{part['train_seconds'].sum() / 3600:.2f}"
-        rows.append([NETWORKS[model], width_name(width), n_cells, len(part), device, hours])
-    head = ["network", "width", "representations", "trainings", "device", "hours of trainings, added up"]
+        rows.append([NETWORKS[model], fraction(width), n_cells, len(part), device, hours])
+    head = ["network", "width", "cells", "trainings", "device", "hours of trainings, added up"]
     return markdown(head, rows)
 
 

@@ -5,6 +5,7 @@ from real_music_tables import (
     MAIN_WIDTH,
     Step,
     Tables,
+    as_stored,
     estimate,
     markdown,
     name,
@@ -54,6 +55,7 @@ def musicnn_effects_table(tables: Tables) -> str:
 
 def of_models(runs: pd.DataFrame, metric: str) -> dict[str, pd.DataFrame]:
     """For each network, a metric in percent of the cells that both networks have: cells by seeds."""
+    runs = as_stored(runs)
     narrow = runs[runs["width"] == MAIN_WIDTH]
     tables = {
         model: 100 * narrow[narrow["model"] == model].pivot_table(index=PAPERS_CELL, columns="seed", values=metric)

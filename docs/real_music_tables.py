@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from howlow.features.representation import CLIP_SECONDS, Cell
+from howlow.features.representation import CLIP_SECONDS, STORED_BITS, Cell
 from howlow.names import LOG_NAMES, PAPERS_CELL, representation
 from howlow.results.estimates import Estimate
 
@@ -28,18 +28,30 @@ class Tables(NamedTuple):
     tags: pd.DataFrame
     baseline: pd.DataFrame
     search: pd.DataFrame
+    exchange: pd.DataFrame
     published: pd.DataFrame
 
 
 def read(folder: Path = FOLDER) -> Tables:
     """Read the tables."""
-    paths = [folder / f"{name}.csv" for name in ("runs", "effects", "tags", "baseline", "search")]
+    paths = [folder / f"{name}.csv" for name in ("runs", "effects", "tags", "baseline", "search", "exchange")]
     return Tables(*map(pd.read_csv, [*paths, ROOT / "resources" / "published.csv"]))
 
 
+def section(name: str) -> str:
+    """What one of the workflow's Markdown files has about VGG-CNN."""
+    return (FOLDER / name).read_text().split("## VGG-CNN on music")[1].split("\n## ")[0].strip() + "\n"
+
+
 def main_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The trainings of the main run."""
+    """The trainings of the paper's 88 representations."""
+    runs = as_stored(runs)
     return runs[(runs["model"] == "vgg") & (runs["width"] == MAIN_WIDTH)]
+
+
+def as_stored(runs: pd.DataFrame) -> pd.DataFrame:
+    """The trainings on whole clips with values as they are stored."""
+    return runs[(runs["bits"] == STORED_BITS) & (runs["seconds"] == CLIP_SECONDS)]
 
 
 def step_by_fold(values: pd.DataFrame, step: Step) -> np.ndarray:
@@ -83,11 +95,6 @@ def points(value: Estimate) -> str:
     """An estimate with its 95 % interval."""
     low, high = value.interval()
     return f"{value.value:+.2f} ({low:+.2f} to {high:+.2f})"
-
-
-def width_name(width: float) -> str:
-    """A width as a fraction."""
-    return "1" if width == 1 else f"1/{round(1 / width)}"
 
 
 def markdown(head: list[str], rows: list[list[object]]) -> str:

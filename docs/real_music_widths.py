@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from real_music_tables import (
     TAG_STEPS,
+    as_stored,
     estimate,
     markdown,
     name,
     points,
     step_by_fold,
-    width_name,
 )
 from scipy import stats
 
-from howlow.names import PAPERS_CELL
+from howlow.names import PAPERS_CELL, fraction
 
 
 def widths_table(runs: pd.DataFrame) -> str:
@@ -28,7 +28,7 @@ def widths_table(runs: pd.DataFrame) -> str:
         low, high = spearman_interval(r, len(means[0]))
         limit = np.sqrt(np.prod([reliability(found[width]) for width in (narrow, wide)]))
         gap = f"{means[1].mean() - means[0].mean():+.2f}"
-        rows.append([width_name(narrow), width_name(wide), f"{r:.2f}", f"{low:.2f} to {high:.2f}", f"{limit:.2f}", gap])
+        rows.append([fraction(narrow), fraction(wide), f"{r:.2f}", f"{low:.2f} to {high:.2f}", f"{limit:.2f}", gap])
     head = ["narrow", "wide", "rank correlation", "95 % interval", "to be expected of equal ranks", "wide minus narrow"]
     return markdown(head, rows)
 
@@ -42,8 +42,8 @@ def width_effects_table(runs: pd.DataFrame) -> str:
         by_fold = {width: step_by_fold(found[width], step) for width in widths}
         texts = [points(estimate(by_fold[width])) for width in widths]
         rows.append([name(step), *texts, points(estimate(by_fold[widths[0]] - by_fold[widths[-1]]))])
-    difference = f"{width_name(widths[0])} minus {width_name(widths[-1])}"
-    return markdown(["step", *(f"width {width_name(width)}" for width in widths), difference], rows)
+    difference = f"{fraction(widths[0])} minus {fraction(widths[-1])}"
+    return markdown(["step", *(f"width {fraction(width)}" for width in widths), difference], rows)
 
 
 def reliability(values: pd.DataFrame) -> float:
@@ -71,6 +71,7 @@ def spearman_interval(r: float, n: int) -> tuple[float, float]:
 
 def of_widths(runs: pd.DataFrame) -> dict[float, pd.DataFrame]:
     """For each width of VGG-CNN, ROC AUC in percent of the cells and seeds that all widths have: cells by seeds."""
+    runs = as_stored(runs)
     vgg = runs[runs["model"] == "vgg"]
     tables = [
         (width, 100 * part.pivot_table(index=PAPERS_CELL, columns="seed", values="roc_auc"))

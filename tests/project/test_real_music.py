@@ -134,7 +134,7 @@ class TestWidths:
         for width, values in widths.items():
             for seed, column in enumerate(np.array(values).T, 1):
                 part = self.GRID.to_frame(index=False)
-                parts.append(part.assign(model="vgg", width=width, seed=seed, roc_auc=column))
+                parts.append(part.assign(model="vgg", bits=16, seconds=29.1, width=width, seed=seed, roc_auc=column))
         return pd.concat(parts, ignore_index=True)
 
     def test_reliability_by_hand(self):

@@ -15,7 +15,9 @@ GRID = pd.MultiIndex.from_product([[16_000, 12_000], [96, 48], [1], ["db"]], nam
 def runs(model, roc_auc, width=page.MAIN_WIDTH):
     """Runs with as many seeds as each cell of the grid has values."""
     parts = [
-        GRID[: len(roc_auc)].to_frame(index=False).assign(model=model, width=width, seed=seed, roc_auc=column)
+        GRID[: len(roc_auc)]
+        .to_frame(index=False)
+        .assign(model=model, bits=16, seconds=29.1, width=width, seed=seed, roc_auc=column)
         for seed, column in enumerate(zip(*roc_auc, strict=True), 1)
     ]
     return pd.concat(parts, ignore_index=True).assign(pr_auc=lambda table: table["roc_auc"] - 0.2)
