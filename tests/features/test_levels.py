@@ -7,6 +7,7 @@ from conftest import run_script
 from howlow import files
 from howlow.data.tracks import Tracks
 from howlow.features import arrays, levels
+from howlow.features.representation import Representation
 from howlow.features.store import Store, StoreError
 
 N_CLIPS, N_MELS, N_FRAMES = 90, 3, 40
@@ -78,3 +79,45 @@ def test_ranges_that_need_no_file(tmp_path):
     assert levels.read(tmp_path / "manifest.json", 16, None, None) is None
     with pytest.raises((OSError, StoreError)):
         levels.read(tmp_path / "manifest.json", 4, "band", None)
+
+
+FOUR_BITS = Representation(12_000, N_MELS, 1, "db", bits=4)
+OF_BANDS = {"low_db": [-90.0, -80.0, -70.0], "high_db": [0.0, 10.0, 5.0]}
+
+
+@pytest.mark.parametrize("given", [OF_BANDS, {"low_db": [-100.0], "high_db": [20.0]}])
+def test_levels_that_fit_give_their_quantizer(given):
+    found = levels.checked(given, FOUR_BITS)
+    assert found.bits == 4
+    assert found.low.ravel().tolist() == given["low_db"]
+    assert found.high.ravel().tolist() == given["high_db"]
+
+
+def test_values_as_they_are_stored_have_no_levels():
+    assert levels.checked(None, Representation(12_000, N_MELS, 1, "db")) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "representation", "problem"),
+    [
+        (None, FOUR_BITS, "not those of 4 bits"),
+        (OF_BANDS, Representation(12_000, N_MELS, 1, "db"), "not those of 16 bits"),
+        (OF_BANDS, Representation(12_000, N_MELS + 1, 1, "db", bits=4), "not those of 4 bands"),
+        ({"low_db": [-90.0] * 2, "high_db": [0.0] * 2}, FOUR_BITS, "not those of 3 bands"),
+        ({"low_db": [-90.0, 0.0, 0.0], "high_db": [0.0, 0.0, 10.0]}, FOUR_BITS, "not those of 3 bands"),
+        ({"low_db": [-1e6], "high_db": [0.0]}, FOUR_BITS, "not those of 3 bands"),
+        ({"low_db": [-90.0], "high_db": [float("nan")]}, FOUR_BITS, "not those of 3 bands"),
+    ],
+)
+def test_levels_that_do_not_fit_are_refused(given, representation, problem):
+    with pytest.raises(ValueError, match=problem):
+        levels.checked(given, representation)
+
+
+def test_values_below_all_bins_count_for_the_lowest_one():
+    """Such a value would otherwise be counted for the band before it."""
+    decibels = np.full((4, 2, 10), -50, np.float16)
+    decibels[:, 1, 0] = -500
+    low, high = levels.of_bands(store(decibels), np.arange(4))
+    assert low == [-50, -128]
+    assert high == [-49, -50]

@@ -124,6 +124,27 @@ def test_sentences_name_the_cheapest_way_first(found):
     ]
 
 
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ((-0.04, 1.26), "by a longer hop (0.5 points, 95 % interval 0.0 to 1.3)"),
+        ((np.nan, np.nan), "by a longer hop (0.5 points)"),
+    ],
+)
+def test_sentences_have_intervals_where_there_are_several_seeds(found, limits, text):
+    hop = found[found["axis"] == "hop_factor"].copy()
+    for kind, limit in zip(("", "_low", "_high"), (0.5, *limits), strict=True):
+        hop[f"roc_auc_lost{kind}_points"] = limit
+    ((_, sentences),) = exchange.sentences(hop)
+    assert sentences[0] == f"Halving the computation is possible {text} alone."
+
+
+def test_experiments_come_in_their_order(found):
+    both = pd.concat([found.assign(dataset="z"), found.assign(dataset="a")])
+    assert [heading for heading, _ in exchange.sentences(both)] == ["VGG-CNN on z", "VGG-CNN on a"]
+    assert set(exchange.with_most_axes(both)["dataset"]) == {"z"}
+
+
 def test_a_single_way_is_said_to_be_one():
     cells = [cell(), cell(width=0.5)]
     table = exchange.exchange(table_of(cells, [0.9, 0.89]), costs_of(cells, [4, 1], [1, 1]), MARGINS)
@@ -166,6 +187,39 @@ class TestFrontier:
         found = frontier.frontier(self.table()).set_index(["cost", "budget"])["cell"]
         assert found["gmac"].to_dict() == {1: "c0", 0.5: "c4", 0.25: "c4"}
         assert found["bytes_per_clip"].to_dict() == {1: "c0", 0.5: "c5", 0.25: "c5"}
+
+    def test_budgets_end_with_the_cheapest_cell_or_at_a_256th(self):
+        table = self.table().assign(gmac=[1000, 500, 4, 3, 2, 1, 0.5], bytes_per_clip=[8, 8, 8, 8, 8, 8, 1])
+        found = frontier.frontier(table)
+        assert found.query("cost == 'gmac'")["budget"].min() == 1 / 256
+        assert found.query("cost == 'bytes_per_clip'")["budget"].min() == 1 / 8
+
+    def test_its_text(self):
+        cells = GRID[:1] + GRID[3:4]
+        table = costs_of(cells, [8.0, 4.0], [8000, 2000]).assign(
+            val_roc_auc_percent=[90, 89], roc_auc_percent=[91.25, 90.0], is_chosen=[True, False],
+            roc_auc_low_percent=[90.0, np.nan], roc_auc_high_percent=[92.5, np.nan], loss_points=[0.0, 1.25],
+            loss_low_points=[0.0, -0.25], loss_high_points=[0.0, 2.75],
+        )  # fmt: skip
+        rich, poor = "96 bands, x1, 12 kHz, dB", "96 bands, x2, 12 kHz, dB"
+        head = "| ROC AUC, % | 95 % interval | less than the best cell, points |\n| --- | --- | --- | --- | --- | --- |"
+        assert (
+            frontier.to_markdown(frontier.frontier(table))[1]
+            == f"""\
+Within a share of the highest GMAC:
+
+| budget | cell | GMAC {head}
+| 1 | {rich} | 8 (100 %) | 91.25 | 90.00 to 92.50 | the best cell |
+| 1/2 | {poor} | 4 (50 %) | 90.00 |  | +1.25 (-0.25 to +2.75) |
+
+Within a share of the highest stored bytes:
+
+| budget | cell | stored bytes {head}
+| 1 | {rich} | 8,000 (100 %) | 91.25 | 90.00 to 92.50 | the best cell |
+| 1/2 | {poor} | 2,000 (25 %) | 90.00 |  | +1.25 (-0.25 to +2.75) |
+| 1/4 | {poor} | 2,000 (25 %) | 90.00 |  | +1.25 (-0.25 to +2.75) |
+"""
+        )
 
     def test_its_page(self):
         heading, text = frontier.to_markdown(frontier.frontier(self.table()))
