@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "docs")]
 
 import real_music  # noqa: E402
+import real_music_exchange  # noqa: E402
 import real_music_tables  # noqa: E402
 import reruns  # noqa: E402
 
@@ -28,6 +29,7 @@ def generated() -> dict[Path, str]:
         ROOT / "config" / "README.md": [key_tables(config.schema())],
         ROOT / "README.md": [
             real_music.answer(tables) + "\n",
+            real_music_exchange.answer() + "\n",
             rule_graph(),
             rerun_table(reruns.ALL_JOBS, reruns.TABLE),
             rerun_table(reruns.OWN_JOBS, reruns.OWN_TABLE),

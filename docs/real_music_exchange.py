@@ -21,8 +21,7 @@ def sentences() -> str:
 
 def answer() -> str:
     """The two sentences about halving, for README.md."""
-    chosen = [line.removeprefix("- ") for line in sentences().splitlines() if "Halving" in line]
-    return "\n".join(chosen)
+    return "\n".join(line for line in sentences().splitlines() if "Halving" in line)
 
 
 def exchange_table(exchange: pd.DataFrame) -> str:

@@ -216,8 +216,7 @@ Within a share of the highest stored bytes:
 
 | budget | cell | stored bytes {head}
 | 1 | {rich} | 8,000 (100 %) | 91.25 | 90.00 to 92.50 | the best cell |
-| 1/2 | {poor} | 2,000 (25 %) | 90.00 |  | +1.25 (-0.25 to +2.75) |
-| 1/4 | {poor} | 2,000 (25 %) | 90.00 |  | +1.25 (-0.25 to +2.75) |
+| 1/2 to 1/4 | {poor} | 2,000 (25 %) | 90.00 |  | +1.25 (-0.25 to +2.75) |
 """
         )
 
@@ -226,7 +225,7 @@ Within a share of the highest stored bytes:
         assert heading == "VGG-CNN on d"
         rows = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if "x2" in line]
         assert rows[0] == [
-            "1/2", "48 bands, x2, 12 kHz, dB, 16 bits, width 1", "2 (25 %)", "88.50", "4.00 to 4.00", "+4.00",
+            "1/2 to 1/4", "48 bands, x2, 12 kHz, dB, 16 bits, width 1", "2 (25 %)", "88.50", "4.00 to 4.00", "+4.00",
         ]  # fmt: skip
 
 

@@ -57,15 +57,21 @@ def _of_cost(cost: object, rows: pd.DataFrame) -> str:
     name = COSTS[str(cost)]
     lines = [["budget", "cell", name, "ROC AUC, %", "95 % interval", "less than the best cell, points"]]
     lines.append(["---"] * len(lines[0]))
-    for row in rows.to_dict("records"):
+    for _, of_cell in rows.groupby((rows["cell"] != rows["cell"].shift()).cumsum()):
+        row = of_cell.iloc[0].to_dict()
         amount = f"{row['gmac']:.3g}" if cost == "gmac" else f"{row['bytes_per_clip']:,}"
         level = f"{row['roc_auc_percent']:.2f}"
         lines.append([
-            names.fraction(row["budget"]), row["words"], f"{amount} ({100 * row['share']:.3g} %)", level,
+            _budgets(of_cell["budget"].tolist()), row["words"], f"{amount} ({100 * row['share']:.3g} %)", level,
             _interval(row, "roc_auc_low_percent", "roc_auc_high_percent", ".2f"), _lost(row),
         ])  # fmt: skip
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"Within a share of the highest {name}:\n\n{table}"
+
+
+def _budgets(shares: list[float]) -> str:
+    """The budgets for which a cell is the best one: the largest and the smallest."""
+    return " to ".join(names.fraction(share) for share in dict.fromkeys((shares[0], shares[-1])))
 
 
 def _lost(row: dict[Any, Any]) -> str:

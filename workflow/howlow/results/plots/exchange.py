@@ -16,6 +16,8 @@ from howlow.networks.registry import NETWORKS
 from howlow.results.exchange import SAVINGS, WAYS, lines
 from howlow.results.plots import AXIS_MARKS, STYLE, WIDTH_INCHES, title
 
+# In points from the marker, so that axes with values at the same place can be read.
+_LABELS_AT = {"n_mels": (0, 10), "seconds": (0, 9), "bits": (2, -9), "width": (3, -9)}
 _TITLES = {"gmac": "Computation (GMAC a clip)", "bytes_per_clip": "Storage (bytes a clip)"}
 
 
@@ -27,7 +29,7 @@ def exchange(table: pd.DataFrame) -> Figure:
     table : the result of `howlow.results.exchange.exchange`, of one experiment
     """
     with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(SAVINGS), sharey=True, layout="constrained", figsize=(WIDTH_INCHES, 3.4))
+        figure, axes = plt.subplots(1, len(SAVINGS), sharey=True, layout="constrained", figsize=(WIDTH_INCHES, 3.9))
         for axis, cost in zip(axes, SAVINGS, strict=True):
             _draw(axis, table, cost)
             title(axis, _TITLES[cost])
@@ -68,8 +70,9 @@ def _draw(axis: Axes, table: pd.DataFrame, cost: str) -> None:
             axis.annotate(
                 _value(name, value),
                 (place, lost),
-                xytext=(3, -9 if name in ("bits", "width") else 4),  # so that two axes at one place are read
+                xytext=_LABELS_AT.get(name, (3, 4)),
                 textcoords="offset points",
+                ha="center" if name in ("n_mels", "seconds") else "left",
                 color=colour,
                 fontsize=5.5,
                 path_effects=[withStroke(linewidth=1.2, foreground="white")],

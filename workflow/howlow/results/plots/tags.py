@@ -84,7 +84,7 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
             squeeze=False,
             layout="constrained",
             figsize=(WIDTH_INCHES, 1.5 + 0.145 * len(lost)),
-            width_ratios=[table.shape[1] for table in every],
+            width_ratios=_widths([table.shape[1] for table in every]),
         )
         for axis, table in zip(axes[0], every, strict=True):
             mesh = axis.imshow(table, cmap="rocket_r", vmin=0, vmax=top, aspect="auto", interpolation="nearest")
@@ -103,6 +103,11 @@ def heatmap(metrics: pd.DataFrame, dataset: str, model: str) -> Figure:
         bar.set_label("points of ROC AUC below the richest representation")
         figure.suptitle(_caption(papers, lost, further, f"{NETWORKS[model]} on {dataset}"), **_CAPTION_STYLE)
     return figure
+
+
+def _widths(n_columns: list[int]) -> list[float]:
+    """The widths of the panels: by their columns, and wide enough for a title."""
+    return [max(number, 0.085 * sum(n_columns)) for number in n_columns]
 
 
 def _caption(papers: pd.DataFrame, lost: pd.DataFrame, further: dict[str, pd.DataFrame], subject: str) -> str:
@@ -125,6 +130,7 @@ def _label_columns(axis: Axes, lost: pd.DataFrame) -> None:
     axis.tick_params(length=0)
     for n_mels in dict.fromkeys(bands):
         inside = np.flatnonzero(bands == n_mels)
+        is_narrow = len(inside) == 1 and len(bands) > 12
         axis.annotate(
             str(n_mels),
             (inside.mean(), 0),
@@ -134,7 +140,8 @@ def _label_columns(axis: Axes, lost: pd.DataFrame) -> None:
             ha="center",
             va="top",
             fontweight="bold",
-            fontsize=7,
+            fontsize=5.5 if is_narrow else 7,
+            rotation=90 if is_narrow else 0,
         )
         if inside[0]:
             axis.axvline(inside[0] - 0.5, color="white", linewidth=1.5)

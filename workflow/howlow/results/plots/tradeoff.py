@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from howlow.names import FURTHER_AXES, METRICS
+from howlow.names import FURTHER_AXES, METRICS, papers_grid
 from howlow.networks.registry import NETWORKS
-from howlow.results.exchange import WAYS
 from howlow.results.plots import AXIS_MARKS, BANDS_PALETTE, STYLE, WIDTH_INCHES, title
 from howlow.results.tradeoff import pareto
 
@@ -26,6 +25,7 @@ COSTS = {
     "train_seconds_per_epoch": "training,\ns an epoch",
 }
 _SCALES = {"bytes_per_clip": 1e-3}
+_RINGS = {"bits": "fewer bits", "seconds": "a shorter part of each clip", "width": "another width"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -42,7 +42,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure with a row for each metric and a column for each cost. Colours show the number of bands, markers the hop,
-    and filled markers the highest sample rate. A ring shows that bits, seconds or width are reduced
+    and filled markers the highest sample rate. Rings are around cells with other bits, seconds or width than most have
     """
     bands = sorted(table["n_mels"].unique(), reverse=True)
     colours = dict(zip(bands, sns.color_palette(BANDS_PALETTE, len(bands)), strict=True))
@@ -68,7 +68,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
         figure.legend(
             handles=_legend(colours, markers, table["sample_rate_hz"].unique(), top_rate) + _rings(table),
             loc="outside lower center",
-            ncols=6 if _reduced(table) else 8,
+            ncols=6 if _others(table) else 8,
             frameon=False,
             handletextpad=0.3,
             columnspacing=1.0,
@@ -106,16 +106,17 @@ def _draw(
             markersize=3.6,
             zorder=2,
         )
-    for number, (name, is_reduced) in enumerate(_reduced(table).items()):
-        axis.plot(costs[is_reduced], values[is_reduced], "o", markersize=6 + 2 * number, **_ring(name))
+    for number, (name, rows) in enumerate(_others(table).items()):
+        axis.plot(costs[rows], values[rows], "o", markersize=6 + 2 * number, **_ring(name))
     axis.set_xscale("log")
     sns.despine(ax=axis)
 
 
-def _reduced(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """The rows that have less than the most of each axis that the paper does not have."""
-    reduced = {name: table[name] < table[name].max() for name in FURTHER_AXES}
-    return {name: rows for name, rows in reduced.items() if rows.any()}
+def _others(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """The rows with other bits, seconds or width than the grid of the paper's axes has."""
+    usual = papers_grid(table)[FURTHER_AXES].iloc[0]
+    others = {axis: table[axis] != usual[axis] for axis in FURTHER_AXES}
+    return {axis: rows for axis, rows in others.items() if rows.any()}
 
 
 def _ring(axis: str) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def _ring(axis: str) -> dict[str, Any]:
 
 def _rings(table: pd.DataFrame) -> list[Line2D]:
     """The entries of the legend for the rings."""
-    return [Line2D([], [], marker="o", linestyle="", label=WAYS[name], **_ring(name)) for name in _reduced(table)]
+    return [Line2D([], [], marker="o", linestyle="", label=_RINGS[axis], **_ring(axis)) for axis in _others(table)]
 
 
 def _label_costs(axis: Axes, name: str) -> None:
