@@ -1,9 +1,11 @@
 """Keep the results of docs/real-music.yaml small: write the tables that docs/real-music.md is made from.
 
-    python docs/collect_real_music.py results [results of other widths ...]
+    python docs/collect_real_music.py results [results of other widths ...] [--band results] [--cpu results]
 
 The first folder has the finished results of docs/real-music.yaml. Each other one has those of some of its
-representations with another `width`. docs/real_music.py makes the page from the tables; `make docs` runs it.
+representations with another `width`. That of --band has those of cells with few bits and `quantizer: band`, and that of
+--cpu those of some representations of the first folder, trained on a CPU again.
+docs/real_music.py makes the page from the tables; `make docs` runs it.
 """
 
 import argparse
@@ -38,8 +40,11 @@ STRENGTHS = 10.0 ** np.arange(-4, 2)
 """Inverse strengths of regularization that the validation clips choose from."""
 
 
-def main(folders: list[Path]) -> None:
+def main(folders: list[Path], again: dict[str, Path | None]) -> None:
     main_folder = folders[0]
+    for name, folder in again.items():
+        if folder:
+            (FOLDER / f"{name}.csv").write_text(_csv(runs_of(folder)))
     runs = pd.concat([runs_of(folder) for folder in folders])
     (FOLDER / "runs.csv").write_text(_csv(runs.drop_duplicates(["model", *CELL, "seed"])))
     exchange = pd.read_csv(main_folder / "exchange.csv")
@@ -138,4 +143,7 @@ def _csv(table: pd.DataFrame) -> str:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("results", type=Path, nargs="+", help="folders of results, that of the main run first")
-    main(options.parse_args().results)
+    options.add_argument("--band", type=Path, help="folder of results with a range of levels for each band")
+    options.add_argument("--cpu", type=Path, help="folder of results of a CPU")
+    args = options.parse_args()
+    main(args.results, {"band": args.band, "cpu": args.cpu})

@@ -49,6 +49,7 @@ def parts(tables: Tables) -> list[str]:
         tags_table(tables.tags),
         exchange.sentences(),
         exchange.exchange_table(tables.exchange),
+        exchange.quantizers_table(tables.runs, tables.band),
         exchange.frontier(),
         recommendation(),
         claims_table(tables),

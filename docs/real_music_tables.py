@@ -29,12 +29,16 @@ class Tables(NamedTuple):
     baseline: pd.DataFrame
     search: pd.DataFrame
     exchange: pd.DataFrame
+    band: pd.DataFrame
+    cpu: pd.DataFrame
     published: pd.DataFrame
 
 
 def read(folder: Path = FOLDER) -> Tables:
     """Read the tables."""
-    paths = [folder / f"{name}.csv" for name in ("runs", "effects", "tags", "baseline", "search", "exchange")]
+    paths = [
+        folder / f"{name}.csv" for name in ("runs", "effects", "tags", "baseline", "search", "exchange", "band", "cpu")
+    ]
     return Tables(*map(pd.read_csv, [*paths, ROOT / "resources" / "published.csv"]))
 
 

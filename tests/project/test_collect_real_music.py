@@ -56,7 +56,7 @@ def test_runs_have_the_width_of_their_network_and_their_last_losses(collect, tmp
             rows.append({"dataset": "music", "model": model, **cell, **further, "width": width, "seed": seed, **found})
     pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     runs = collect.runs_of(tmp_path)
-    assert list(runs) == ["model", *cell, "seed", "roc_auc", "width", "train_loss", "val_loss"]
+    assert list(runs) == ["model", *cell, *further, "width", "seed", "roc_auc", "train_loss", "val_loss"]
     assert runs["width"].tolist() == runs["val_loss"].tolist() == [0.0625, 0.0625, 0.125, 0.125]
     assert runs["train_loss"].tolist() == [0.3, 0.4, 0.3, 0.4]
 

@@ -1,9 +1,12 @@
 """The page about real music: how its tables are computed, and that its sentences are true of them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import real_music
+import real_music_exchange as exchange
 import real_music_tables as page
 import real_music_widths as widths
 
@@ -69,6 +72,72 @@ class TestSentences:
         row = real_music.best_table(tables).splitlines()[2].split("|")
         assert float(row[2]) >= 79
         assert float(row[5].split()[0]) > 0, "the lower limit of the difference"
+
+
+RICH, POOR = (16_000, 96, 1, "db"), (12_000, 48, 2, "db")
+
+
+def of_base(runs, base):
+    """The mean ROC AUC in percent of the cells of one representation, by bits, seconds and width."""
+    chosen = runs[(runs[PAPERS_CELL] == pd.Series(base, PAPERS_CELL)).all(axis=1) & (runs["model"] == "vgg")]
+    return 100 * chosen.groupby(["bits", "seconds", "width"])["roc_auc"].mean()
+
+
+class TestSentencesAboutFurtherAxes:
+    def lost(self, tables, axis, to):
+        rows = tables.exchange[tables.exchange["axis"] == axis]
+        return rows[rows["to"].astype(float) == to].iloc[0]
+
+    def test_losses_and_savings_that_are_named(self, tables):
+        named = {
+            ("bits", 3): (0.1, "bytes_per_clip_factor", 5.3),
+            ("bits", 2): (2.0, "bytes_per_clip_factor", 8.0),
+            ("bits", 1): (8.2, "bytes_per_clip_factor", 16.0),
+            ("width", 1 / 32): (0.3, "gmac_factor", 12.0),
+            ("hop_factor", 4): (0.4, "gmac_factor", 4.0),
+            ("seconds", 15): (0.9, "gmac_factor", 1.9),
+        }
+        for (axis, to), (points, cost, factor) in named.items():
+            row = self.lost(tables, axis, to)
+            assert row["roc_auc_lost_points"] == pytest.approx(points, abs=0.05), (axis, to)
+            assert row[cost] == pytest.approx(factor, abs=0.1), (axis, to)
+        assert self.lost(tables, "hop_factor", 4)["bytes_per_clip_factor"] == pytest.approx(4, abs=0.1)
+        assert self.lost(tables, "width", 1 / 32)["inference_ms_batch_64_factor"] == pytest.approx(1, abs=0.1)
+
+    def test_losses_are_those_of_the_runs(self, tables):
+        """The two tables were written by different programs."""
+        means = [of_base(tables.runs, base) for base in (RICH, POOR)]
+        whole = (16, 29.1, page.MAIN_WIDTH)
+        for axis, place in (("bits", 0), ("seconds", 1)):
+            for to in sorted({cell[place] for cell in means[0].index} - {whole[place]}):
+                cell = (*whole[:place], to, *whole[place + 1 :])
+                lost = np.mean([of_cells[whole] - of_cells[cell] for of_cells in means])
+                assert self.lost(tables, axis, to)["roc_auc_lost_points"] == pytest.approx(lost, abs=1e-3)
+
+    def test_the_rich_representation_loses_with_each_bit_and_the_other_one_does_not(self, tables):
+        (rich, poor), width = (of_base(tables.runs, base) for base in (RICH, POOR)), page.MAIN_WIDTH
+        lost = [rich[(16, 29.1, width)] - rich[(bits, 29.1, width)] for bits in (6, 5, 4, 3)]
+        assert lost == sorted(lost)
+        assert lost[0] > 0
+        assert lost[2:] == pytest.approx([0.6, 1.0], abs=0.05)
+        assert all(poor[(bits, 29.1, width)] > poor[(16, 29.1, width)] for bits in (8, 6, 5, 4, 3))
+
+    def test_ranges_of_single_bands_are_better_but_not_shown_to_be(self, tables):
+        rows = exchange.quantizers_table(tables.runs, tables.band).splitlines()[2:]
+        assert [row.split(" | ")[0] for row in rows] == ["| 4", "| 3", "| 2", "| 1"]
+        for row in rows:
+            change, low, high = (float(number) for number in re.findall(r"[+-]\d+\.\d+", row))
+            assert low < 0 < change < high
+
+    def test_a_cpu_gives_about_the_same(self, tables):
+        for base, change in ((RICH, 0.04), (POOR, 0.18)):
+            again, before = (of_base(runs, base)[(16, 29.1, page.MAIN_WIDTH)] for runs in (tables.cpu, tables.runs))
+            assert again - before == pytest.approx(change, abs=0.005)
+
+    def test_the_narrower_network_and_fewer_bits_are_named_first(self, tables):
+        first = [re.search(r"costs least by ([a-z ]+) \(", line)[1] for line in exchange.sentences().splitlines()]
+        assert first == ["a narrower network", "a narrower network", "fewer bits", "fewer bits"]
+        assert exchange.answer().count("\n") == 1
 
 
 class TestSentencesAboutWidths:

@@ -91,7 +91,9 @@ class TestSentences:
         assert (means["musicnn"] - means["vgg"]).mean() == pytest.approx(1.5, abs=0.05)
 
     def test_it_has_not_learnt_its_training_clips(self):
-        runs = page.read().runs.query("width == 0.0625 and hop_factor == 1 and log_type == 'db' and n_mels >= 48")
+        runs = page.as_stored(page.read().runs).query(
+            "width == 0.0625 and hop_factor == 1 and log_type == 'db' and n_mels >= 48"
+        )
         losses = runs.groupby("model")[["train_loss", "val_loss"]].mean().round(2)
         assert losses.loc["musicnn"].tolist() == [0.51, 0.51]
         assert losses.loc["vgg"].tolist() == [0.39, 0.48]
@@ -103,5 +105,5 @@ class TestSentences:
                 assert float(low) < 0 < float(high)
 
     def test_the_fastest_training(self):
-        runs = page.read().runs.query("model == 'musicnn'")
+        runs = page.as_stored(page.read().runs).query("model == 'musicnn'")
         assert runs["train_seconds"].min() / 60 == pytest.approx(8.5, abs=0.05)
