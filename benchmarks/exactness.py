@@ -96,7 +96,7 @@ def table(music: Path) -> str:
 def main(music: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if music is None:
-            demo.generate(Path(folder), n_clips=16)
+            demo.generate(Path(folder), n_clips=16, probes=["air"])
             music = sorted(Path(folder).glob("mp3/*/*.mp3"))[0]
         text = table(music)
     print(text)

@@ -193,7 +193,7 @@ def main(root: Path | None, n_timed: int, n_workflow: int) -> None:
         folder = Path(scratch)
         if root is None:
             root = folder / "demo"
-            demo.generate(root, n_clips=64, workers=2)
+            demo.generate(root, n_clips=64, workers=2, probes=["air"])
         found = sorted((root / "mp3" if (root / "mp3").is_dir() else root).glob("*/*.mp3"))
         paths = found[:: max(1, len(found) // n_timed)][:n_timed]
         print(f"{len(paths)} of {len(found)} clips in {root.name}\n")

@@ -3,8 +3,7 @@
 import pandas as pd
 from real_music_tables import estimate, markdown, points, section
 
-from howlow.names import CELL, fraction
-from howlow.results.exchange import WAYS
+from howlow.names import CELL, WAYS, fraction
 
 _FACTORS = {
     "gmac_factor": "computation",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from howlow.data import demo
+from howlow.data.demo.tags import MUSICAL
 
 Config = dict[str, Any]
 
@@ -194,13 +194,13 @@ TABLE = [
     Change(
         "one tag fewer",
         {"tracks": 1, "cost": 2, **_ALL_STORES, **_ALL_TRAININGS},
-        lambda config: config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
+        lambda config: config["datasets"]["tiny"].update(tags=list(MUSICAL[1:])),
     ),
     Change(
         "one tag fewer, and another window at once",
         {"tracks": 1, "cost": 2, **_ALL_AUDIO, **_ALL_STORES, **_ALL_TRAININGS},
         lambda config: (
-            config["datasets"]["tiny"].update(tags=list(demo.TAGS[1:])),
+            config["datasets"]["tiny"].update(tags=list(MUSICAL[1:])),
             config.update(spectrograms={"window": "symmetric"}),
         ),
     ),

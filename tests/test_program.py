@@ -50,7 +50,7 @@ class TestParentIsKilled:
 
     def test_demo_and_its_workers_end(self, tmp_path):
         script = ROOT / "workflow" / "scripts" / "demo.py"
-        spec = """'{"n_clips": 5000}'"""  # minutes of work
+        spec = """'{"n_clips": 5000, "probes": ["air"]}'"""  # minutes of work
         options = f"--spec {spec} --root {tmp_path} --threads 2"
         parent = subprocess.Popen(["bash", "-c", f"{sys.executable} {script} {options} --parent $$; true"])
         while parent.poll() is None and len(started := psutil.Process(parent.pid).children(recursive=True)) < 3:

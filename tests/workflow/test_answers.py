@@ -99,7 +99,9 @@ def test_real_music_gives_what_was_published(real_music, tmp_path):
     published = runs[(runs[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("seed")["roc_auc"]
     assert len(published) >= 5
     config = yaml.safe_load((ROOT / "docs" / "real-music.yaml").read_text())
-    config["experiments"][0]["options"]["width"] = cell["width"]
+    experiment = config["experiments"][0]
+    experiment["options"]["width"] = cell["width"]
+    experiment["grid"] = [{"sample_rate": [12_000], "n_mels": [48], "hop_factor": [10]}]
     configuration = tmp_path / "narrow.yaml"
     configuration.write_text(yaml.safe_dump(config))
     target = "results/music/vgg/12k_mel48_x10_db/metrics.csv"

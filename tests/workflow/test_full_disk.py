@@ -131,7 +131,7 @@ def test_a_folder_that_does_not_fit_leaves_the_old_one(small_disk, tmp_path):
 
 
 def test_the_demo_does_not_fit(small_disk, tmp_path):
-    process = run_script("demo", "--root", tmp_path / "results", spec={"n_clips": 16})
+    process = run_script("demo", "--root", tmp_path / "results", spec={"n_clips": 16, "probes": ["air"]})
     assert process.returncode == 1
     assert process.stderr == f"howlow demo: {FULL}\n"
 

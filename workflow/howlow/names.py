@@ -14,6 +14,16 @@ FURTHER_AXES = ["bits", "seconds", "width"]
 CELL = [*PAPERS_CELL, *FURTHER_AXES]
 """The columns that identify, together with dataset and model, the cell of a row."""
 
+WAYS = {
+    "n_mels": "fewer bands",
+    "hop_factor": "a longer hop",
+    "sample_rate_hz": "a lower sample rate",
+    "bits": "fewer bits",
+    "seconds": "a shorter part of each clip",
+    "width": "a narrower network",
+}
+"""What is done along each axis to save; the log type saves nothing."""
+
 LOG_NAMES = {"log": "log", "db": "dB"}
 METRICS = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from howlow.evaluation.resampling import Resampled
-from howlow.names import METRICS
+from howlow.names import METRICS, WAYS
 from howlow.networks.registry import NETWORKS
 from howlow.results import effects
 from howlow.results.steps import from_richest
@@ -20,16 +20,6 @@ from howlow.results.tradeoff import COSTS
 
 SAVINGS = {"gmac": "the computation", "bytes_per_clip": "the storage"}
 """The costs that the figure has a panel for, and that the sentences are about."""
-
-WAYS = {
-    "n_mels": "fewer bands",
-    "hop_factor": "a longer hop",
-    "sample_rate_hz": "a lower sample rate",
-    "bits": "fewer bits",
-    "seconds": "a shorter part of each clip",
-    "width": "a narrower network",
-}
-"""What is done along each axis; the log type saves nothing."""
 
 _SHARES = {1: "Halving", 2: "Quartering"}  # by halvings
 _KEYS = ["dataset", "model", "axis", "from", "to", "n_pairs"]

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from howlow.names import fraction
+from howlow.names import WAYS, fraction
 from howlow.networks.registry import NETWORKS
-from howlow.results.exchange import SAVINGS, WAYS, lines
+from howlow.results.exchange import SAVINGS, lines
 from howlow.results.plots import AXIS_MARKS, STYLE, WIDTH_INCHES, title
 
 # In points from the marker, so that axes with values at the same place can be read.

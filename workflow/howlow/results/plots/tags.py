@@ -10,9 +10,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howlow.names import CELL, FURTHER_AXES, LOG_NAMES, fraction, papers_grid
+from howlow.names import CELL, FURTHER_AXES, LOG_NAMES, WAYS, fraction, papers_grid
 from howlow.networks.registry import NETWORKS
-from howlow.results.exchange import WAYS
 from howlow.results.plots import STYLE, WIDTH_INCHES, title
 
 _RICH_FIRST = ["sample_rate_hz", "n_mels", "hop_factor"]
