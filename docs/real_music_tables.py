@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from howlow.features.representation import CLIP_SECONDS, STORED_BITS, Cell
-from howlow.names import LOG_NAMES, PAPERS_CELL, representation
+from howlow.names import LOG_NAMES, PAPERS_CELL, fraction, representation
 from howlow.results.estimates import Estimate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,15 +78,19 @@ def published_effect(published: pd.DataFrame, step: Step) -> float:
 
 
 def name(step: Step) -> str:
-    """A step in words."""
+    """A step in words, such as `96 to 48 bands`."""
     axis, before, after = step
-    if axis == "hop_factor":
-        return f"hop ×{before} to ×{after}"
     if axis == "log_type":
         return f"{LOG_NAMES[str(before)]} to {LOG_NAMES[str(after)]}"
+    first, second = float(str(before)), float(str(after))
+    if axis == "hop_factor":
+        return f"hop ×{first:g} to ×{second:g}"
     if axis == "sample_rate_hz":
-        return f"{int(str(before)) // 1000} to {int(str(after)) // 1000} kHz"
-    return f"{before} to {after} bands"
+        return f"{first / 1000:g} to {second / 1000:g} kHz"
+    if axis == "width":
+        return f"width {fraction(first)} to {fraction(second)}"
+    unit = {"n_mels": "bands", "bits": "bits", "seconds": "s"}[axis]
+    return f"{first:g} to {second:g} {unit}"
 
 
 def words(cell: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from howlow.names import FURTHER_AXES, METRICS, papers_grid
+from howlow.names import FURTHER_AXES, METRICS, WAYS, papers_grid
 from howlow.networks.registry import NETWORKS
 from howlow.results.plots import AXIS_MARKS, BANDS_PALETTE, STYLE, WIDTH_INCHES, title
 from howlow.results.tradeoff import pareto
@@ -25,7 +25,7 @@ COSTS = {
     "train_seconds_per_epoch": "training,\ns an epoch",
 }
 _SCALES = {"bytes_per_clip": 1e-3}
-_RINGS = {"bits": "fewer bits", "seconds": "a shorter part of each clip", "width": "another width"}
+_RINGS = WAYS | {"width": "another width"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
